@@ -1,0 +1,216 @@
+"""Networks: nodes and projections, nested to any depth."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import PyTree
+
+from . import _tree
+from ._misc import child_key
+from ._projection import Projection
+from .components import AbstractComponent, AbstractNeuron, AbstractPopulation, Args, State
+from .components._base import as_affine
+
+
+class Network(AbstractComponent):
+    """Components that act on each other through projections; itself a component.
+
+    **Arguments:**
+
+    - `nodes`: dictionary from name to component: populations, inputs, or other networks.
+    - `projections`: dictionary from name to `Projection`; their `pre` and `post` are paths.
+
+    **State:** dictionaries with one entry per node and per projection. **Output:** a dictionary
+    with one entry per node. Everything in it is addressed by path: `"E.v"`, `"E.spike"`, `"EI.g"`,
+    and in a network of networks `"V1.E.v"`.
+
+    The input of a network is a dictionary like its nodes. In one step, all flows are integrated
+    together, then the nodes jump, then the spikes arrive at the synapses. Nodes and projections
+    are visited in the order of their names.
+
+    **Raises:** `ValueError` for unknown paths (with the nearest names), names that clash or contain
+    a dot, and connectivities whose shape does not fit their populations.
+
+    ```python
+    >>> import jax
+    >>> from fdyn import Projection, simulate
+    >>> from fdyn.components import COBA, LIF, Exponential, PoissonInput
+    >>> from fdyn.sparse import fixed_probability
+    >>> w = fixed_probability(jax.random.key(1), 100, 20, 0.5, weight=0.02)
+    >>> net = Network(
+    ...     {"in": PoissonInput(100, rate=20.0), "E": LIF(20)},
+    ...     {"in_E": Projection("in", "E", w, Exponential(tau=5.0), COBA(e=0.0))},
+    ... )
+    >>> simulate(net, 100.0, dt=0.1, record="E.v")["E.v"].shape
+    (1000, 20)
+
+    ```
+
+    **Source:** none; composition of hybrid systems.
+    """
+
+    nodes: dict[str, AbstractComponent]
+    projections: dict[str, Projection]
+
+    def __init__(
+        self,
+        nodes: dict[str, AbstractComponent],
+        projections: dict[str, Projection] | None = None,
+    ):
+        self.nodes = dict(nodes)
+        self.projections = dict(projections or {})
+
+    def __check_init__(self):
+        for name in [*self.nodes, *self.projections]:
+            if not isinstance(name, str) or not name or "." in name:
+                raise ValueError(f"the name {name!r} must be text without a dot, and not empty.")
+        clash = sorted(set(self.nodes) & set(self.projections))
+        if clash:
+            raise ValueError(f"a node and a projection cannot share a name: {clash}.")
+        for name, node in self.nodes.items():
+            if not isinstance(node, AbstractComponent):
+                raise ValueError(
+                    f"node {name!r} must be an AbstractComponent, got {type(node).__name__}."
+                )
+        for name, p in self.projections.items():
+            if not isinstance(p, Projection):
+                raise ValueError(
+                    f"projection {name!r} must be a Projection, got {type(p).__name__}."
+                )
+            self._check_projection(name, p)
+
+    def _check_projection(self, name: str, p: Projection) -> None:
+        pre, rest = find(self, p.pre, f"projection {name!r}, pre")
+        post, more = find(self, p.post, f"projection {name!r}, post")
+        if not isinstance(pre, AbstractPopulation) or len(rest) > 1:
+            raise ValueError(
+                f"projection {name!r}: pre = {p.pre!r} must be a population, optionally followed "
+                f"by the name of one of its outputs, got {type(pre).__name__}."
+            )
+        if not isinstance(post, AbstractNeuron) or more:
+            raise ValueError(
+                f"projection {name!r}: post = {p.post!r} must be an AbstractNeuron, since the "
+                f"output of a synapse needs its potential; got {type(post).__name__}."
+            )
+        if (p.connect.n_pre, p.connect.n_post) != (pre.size, post.size):
+            raise ValueError(
+                f"projection {name!r}: 'connect' must lead from {pre.size} ({p.pre!r}) to "
+                f"{post.size} ({p.post!r}) units, got {p.connect.n_pre} to {p.connect.n_post}."
+            )
+
+    def init(self, *, key: Array, dt: float) -> State:
+        """The initial states of all nodes and synapses."""
+        y, mem = {}, {}
+        for name, node in sorted(self.nodes.items()):
+            state = node.init(key=child_key(key, name), dt=dt)
+            y[name], mem[name] = state.y, state.mem
+        for name, p in sorted(self.projections.items()):
+            y[name], mem[name] = p.init(dt)
+        return State(y, mem)
+
+    def flow(self, t: Array, y: dict, args: Args) -> dict:
+        """The synapses drive the nodes with currents; every part follows its own flow."""
+        u = dict(args.u or {})
+        for name, p in sorted(self.projections.items()):
+            path = _tree.split(p.post)
+            node, _ = find(self, p.post, "post")
+            assert isinstance(node, AbstractNeuron)  # checked at construction
+            current = p.current(node.potential(_tree.get(y, path)), y[name])
+            u = _tree.put(u, path, current + as_affine(_tree.get(u, path)))
+        nodes = {
+            name: node.flow(t, y[name], Args(args.mem[name], u.get(name)))
+            for name, node in self.nodes.items()
+        }
+        return {**nodes, **{name: p.synapse.flow(y[name]) for name, p in self.projections.items()}}
+
+    def diffusion(self, t: Array, y: dict, args: Args) -> dict | None:
+        """The noise of the nodes."""
+        noise = {
+            name: node.diffusion(t, y[name], self._args_of(name, args))
+            for name, node in self.nodes.items()
+        }
+        if all(g is None for g in noise.values()):
+            return None
+        return {**noise, **dict.fromkeys(self.projections)}
+
+    def events(self, t: Array, y: dict, args: Args) -> dict:
+        """The events of the nodes."""
+        return {
+            name: node.events(t, y[name], self._args_of(name, args))
+            for name, node in self.nodes.items()
+        }
+
+    def timer(self, mem: dict) -> Array:
+        """The earliest clock of all nodes."""
+        clocks = [node.timer(mem[name]) for name, node in self.nodes.items()]
+        return jnp.min(jnp.stack([jnp.array(jnp.inf), *clocks]))
+
+    def jump(
+        self, t: Array, y: dict, args: Args, *, dt: Array, key: Array
+    ) -> tuple[dict, dict, dict]:
+        """The nodes jump, then the spikes that are due arrive at the synapses."""
+        y, mem, out = dict(y), dict(args.mem), {}
+        for name, node in sorted(self.nodes.items()):
+            y[name], mem[name], out[name] = node.jump(
+                t, y[name], self._args_of(name, args), dt=dt, key=child_key(key, name)
+            )
+        for name, p in sorted(self.projections.items()):
+            spikes = self._output(name, p, out)
+            y[name], mem[name] = p.receive(y[name], mem[name], spikes)
+        return y, mem, out
+
+    def _args_of(self, name: str, args: Args) -> Args:
+        fired = None if args.fired is None else args.fired[name]
+        return Args(args.mem[name], (args.u or {}).get(name), fired)
+
+    def _output(self, name: str, p: Projection, out: dict) -> Array:
+        found = _tree.get(out, _tree.split(p.pre))
+        if isinstance(found, dict) and len(found) == 1:
+            (found,) = found.values()
+        if found is None or isinstance(found, dict):
+            _, rest = find(self, p.pre, "pre")
+            names = _tree.get(out, _tree.split(p.pre)[: len(_tree.split(p.pre)) - len(rest)])
+            raise ValueError(
+                f"projection {name!r}: pre = {p.pre!r} must name one output of that population. "
+                f"Its outputs: {', '.join(sorted(names))}."
+            )
+        return found
+
+
+def find(model: Any, path: str, what: str) -> tuple[AbstractComponent, tuple[str, ...]]:
+    """The component at `path`, and what of the path leads on into its state or outputs."""
+    names = _tree.split(path)
+    while isinstance(model, Network) and names:
+        if names[0] not in model.nodes:
+            raise _tree.unknown(what, path, node_paths(model))
+        model, names = model.nodes[names[0]], names[1:]
+    return model, names
+
+
+def node_paths(model: AbstractComponent, prefix: str = "") -> list[str]:
+    """The paths of all components below a network."""
+    if not isinstance(model, Network):
+        return []
+    paths = []
+    for name, node in sorted(model.nodes.items()):
+        paths += [prefix + name, *node_paths(node, f"{prefix}{name}.")]
+    return paths
+
+
+def unit_of(model: Any, path: tuple[str, ...]) -> str:
+    """The unit of a state variable or an output, `"1"` where none is declared."""
+    node: Any = model
+    for i, name in enumerate(path):
+        if isinstance(node, Network):
+            node = node.nodes.get(name) or node.projections[name].synapse
+        elif name in getattr(node, "channels", {}):
+            node = node.channels[name]
+        else:
+            return node.units.get(".".join(path[i:]), "1")
+    return "1"
+
+
+def paths_of(y: PyTree, out: PyTree, mem: PyTree) -> list[str]:
+    """Everything that can be recorded."""
+    return sorted({*_tree.leaf_paths(y), *_tree.leaf_paths(out), *_tree.leaf_paths(mem)})

@@ -1,0 +1,210 @@
+"""Parameters of a model: declared with default, unit and meaning; replaced; listed."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ._misc import is_traced, magnitude
+from ._tree import path_str
+
+M = TypeVar("M")
+_BOUNDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "positive": lambda x: x > 0,
+    "non-negative": lambda x: x >= 0,
+    "any": lambda x: x == x,
+}
+
+
+class _Converter:
+    """Turns what a user passes for a parameter into a strongly typed array in its unit."""
+
+    def __init__(self, unit: str, bound: str):
+        self.unit, self.bound = unit, bound
+        self.field: Any = None
+
+    def __call__(self, value: Any) -> Array | None:
+        if value is None and self.field.default is None:
+            return None
+        name = self.field.name
+        value = magnitude(value, self.unit, name)
+        try:
+            # An explicit dtype: a weakly typed leaf would become strong after the first update
+            # of an optimiser, and everything would compile a second time.
+            array = jnp.asarray(value, dtype=jnp.result_type(float))
+        except (TypeError, ValueError) as e:
+            raise ValueError(
+                f"'{name}' expects a number or an array in {self.unit!r}, got {value!r}."
+            ) from e
+        self.check(array)
+        return array
+
+    def check(self, array: Any) -> None:
+        if not eqx.is_array(array) or is_traced(array):
+            return
+        values = np.asarray(array)
+        bad = ~_BOUNDS[self.bound](values)
+        if bad.any():
+            wanted = "a number" if self.bound == "any" else f"{self.bound}"
+            raise ValueError(
+                f"'{self.field.name}' must be {wanted} (in {self.unit!r}), "
+                f"got {np.unique(values[bad])[:3].tolist()}."
+            )
+
+
+def param(default: Any = dataclasses.MISSING, *, unit: str, doc: str, bound: str = "any") -> Any:
+    """Declare a parameter of a model: a leaf of its pytree, so it can be fitted and swept.
+
+    **Arguments:**
+
+    - `default`: the value when none is given; left out, the parameter is required.
+    - `unit`: unit in which plain numbers are understood, `"1"` for none. A quantity of a units
+      library (anything with `.to(unit).magnitude`) is converted to it.
+    - `doc`: what the parameter means.
+    - `bound`: `"any"`, `"positive"` or `"non-negative"`; checked at construction and by `replace`.
+
+    **Returns:** a dataclass field for the body of an `equinox.Module`. The stored value is an array
+    of the default floating dtype with the shape of what was given (a scalar, or `[n]`).
+
+    **Raises:** on construction of the model, `ValueError` for a wrong dimension, a value out of
+    bounds, NaN, or what is no number.
+
+    ```python
+    >>> import equinox as eqx
+    >>> class Leaky(eqx.Module):
+    ...     tau: jax.Array = param(20.0, unit="ms", doc="time constant", bound="positive")
+    >>> Leaky().tau.item(), Leaky(tau=5).tau.item()
+    (20.0, 5.0)
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
+    if bound not in _BOUNDS:
+        raise ValueError(f"bound must be one of {sorted(_BOUNDS)}, got {bound!r}.")
+    convert = _Converter(unit, bound)
+    kwargs = {} if default is dataclasses.MISSING else {"default": default}
+    convert.field = eqx.field(converter=convert, metadata={"unit": unit, "doc": doc}, **kwargs)
+    return convert.field
+
+
+def parameters(module: Any) -> Iterator[tuple[str, dataclasses.Field, Any]]:
+    """Every parameter declared in a tree of modules, as (path, field, value)."""
+    yield from _walk((), module)
+
+
+def _walk(path: tuple[str, ...], node: Any) -> Iterator[tuple[str, dataclasses.Field, Any]]:
+    if isinstance(node, eqx.Module):
+        for f in dataclasses.fields(node):
+            value = getattr(node, f.name)
+            if "unit" in f.metadata:
+                yield ".".join((*path, f.name)), f, value
+            else:
+                yield from _walk((*path, f.name), value)
+    elif isinstance(node, dict):
+        for k, value in node.items():
+            yield from _walk((*path, str(k)), value)
+    elif isinstance(node, list | tuple):
+        for k, value in enumerate(node):
+            yield from _walk((*path, str(k)), value)
+
+
+def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
+    """A copy of `model` with the parameters that `where` selects replaced.
+
+    Unlike `equinox.tree_at` it keeps the dtype of the old leaf (so nothing compiles again),
+    converts quantities, and checks the bounds of the parameter.
+
+    **Arguments:**
+
+    - `model`: any pytree of modules.
+    - `where`: function from the model to one leaf, or to a tuple or list of leaves.
+    - `value`: the new leaf, or as many values as leaves were selected.
+
+    **Returns:** the changed copy; `model` itself stays as it was.
+
+    **Raises:** `ValueError` where a value is out of its parameter's bounds, has a wrong unit, or
+    where the number of values differs from the number of leaves.
+
+    ```python
+    >>> from fdyn.components import LIF
+    >>> neuron = LIF(10)
+    >>> replace(neuron, lambda m: m.tau, 10.0).tau.item()
+    10.0
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
+    old = where(model)
+    many = isinstance(old, list | tuple)
+    values = list(value) if many else [value]
+    leaves = list(old) if many else [old]
+    if len(values) != len(leaves):
+        raise ValueError(f"replace: {len(leaves)} leaves selected, {len(values)} values given.")
+    fields = {id(v): (path, f) for path, f, v in parameters(model)}
+    new = []
+    for leaf, v in zip(leaves, values, strict=True):
+        path, field = fields.get(id(leaf), (None, None))
+        if field is not None:
+            v = magnitude(v, field.metadata["unit"], path or "")
+        if eqx.is_array(leaf) and not isinstance(v, eqx.Module):
+            v = jnp.asarray(v, dtype=leaf.dtype)
+        if field is not None:
+            field.metadata["converter"].check(v)
+        new.append(v)
+    return eqx.tree_at(where, model, tuple(new) if many else new[0], is_leaf=lambda x: x is None)
+
+
+def summary(model: Any) -> str:
+    """A table of all arrays of a model: path, shape, dtype, unit, range of values, meaning.
+
+    **Arguments:** `model`: any pytree of modules, for example a `Network`.
+
+    **Returns:** the table as text, one row per array, with a last line that counts them.
+
+    ```python
+    >>> from fdyn.components import LIF
+    >>> print(summary(LIF(10)).splitlines()[1].split()[0])
+    r
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
+    declared = {path: f for path, f, _ in parameters(model)}
+    rows = [("path", "shape", "dtype", "unit", "values", "meaning")]
+    count = size = 0
+    for keys, leaf in jax.tree_util.tree_leaves_with_path(model):
+        if not eqx.is_array(leaf):
+            continue
+        path = path_str(keys)
+        meta = declared[path].metadata if path in declared else {}
+        rows.append(
+            (
+                path,
+                "x".join(map(str, leaf.shape)) or "scalar",
+                str(leaf.dtype),
+                meta.get("unit", "-"),
+                _range(leaf),
+                meta.get("doc", ""),
+            )
+        )
+        count, size = count + leaf.size, size + leaf.nbytes
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+    return "\n".join([*lines, f"{len(rows) - 1} arrays, {count} numbers, {size / 1e6:.3g} MB"])
+
+
+def _range(leaf: Array) -> str:
+    if is_traced(leaf):
+        return "traced"
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or leaf.size == 0:
+        return "-"
+    low, high = np.asarray(leaf).min(), np.asarray(leaf).max()
+    return f"{low:.6g}" if low == high else f"{low:.4g} .. {high:.4g}"

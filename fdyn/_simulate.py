@@ -1,0 +1,392 @@
+"""`simulate`: a model on a fixed time grid."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import PyTree
+from tqdm import tqdm
+
+from . import _drive as drv
+from . import _record as rec
+from . import _tree
+from ._grid import as_time, steps_of
+from ._misc import child_key, is_traced
+from .components import AbstractComponent, State
+from .solvers import AbstractStepSolver, ExponentialEuler
+
+# A chunk buffers about this many bytes of records: small enough to stay near the processor, large
+# enough that the cost of starting a chunk does not show.
+_CHUNK_BYTES = 4_000_000
+_CHUNK_STEPS = (256, 4096)
+
+
+class RunState(eqx.Module):
+    """All that a run needs to go on exactly where it ended.
+
+    `model`: the `State`; `inputs`: states of input components; `key`; `step`: steps made; `t0`:
+    time (ms) of step 0; `dt` (ms). `time` is the time reached.
+    """
+
+    model: State
+    inputs: dict[str, State]
+    key: Array
+    step: Array
+    t0: Array
+    dt: Array
+
+    @property
+    def time(self) -> Array:
+        """The time reached, ms."""
+        return self.t0 + self.step * self.dt
+
+
+class _Program(eqx.Module):
+    """What a run executes at every step."""
+
+    model: AbstractComponent
+    solver: AbstractStepSolver
+    drives: dict[str, drv.AbstractDrive]
+    records: dict[str, rec.AbstractRecord]
+
+    def step(self, run: RunState, i: Array) -> tuple[RunState, PyTree, Array]:
+        """The step that is the `i`-th of its chunk: new state, outputs, and the time reached."""
+        dt = run.dt
+        t = run.t0 + run.step.astype(dt.dtype) * dt
+        key = jax.random.fold_in(run.key, run.step)
+        u, states = None, {}
+        for path, drive in sorted(self.drives.items()):
+            value, states[path] = drive.value(
+                t, i, run.inputs[path], dt, child_key(key, "input " + path)
+            )
+            u = drv.add_drive(u, path, value)
+        model, out = self.model.step(
+            run.model, u, t=t, dt=dt, key=child_key(key, "model"), solver=self.solver
+        )
+        _check_same(run.model, model)
+        new = RunState(model, states, run.key, run.step + 1, run.t0, dt)
+        return new, out, run.t0 + new.step.astype(dt.dtype) * dt
+
+    def sample(self, run: RunState, i: Array) -> dict[str, Array]:
+        """What the records would keep after one step; traced for its shapes only."""
+        new, out, t = self.step(run, i)
+        return {name: r.sample(t, new.model, out) for name, r in self.records.items()}
+
+
+def _check_same(old: State, new: State) -> None:
+    """A step returns a state of the same structure, shapes and dtypes, or says which leaf differs."""
+    before = {_tree.path_str(k): x for k, x in jax.tree_util.tree_leaves_with_path(old)}
+    after = {_tree.path_str(k): x for k, x in jax.tree_util.tree_leaves_with_path(new)}
+    for path in sorted(before.keys() | after.keys()):
+        a, b = (f"{jnp.result_type(d[path])}{list(jnp.shape(d[path]))}" if path in d else "nothing"
+                for d in (before, after))
+        if a != b:
+            raise ValueError(
+                f"a step must return a state like the one it got, but {path!r} was {a} and is {b}."
+            )
+
+
+@eqx.filter_jit
+def _advance(
+    program: _Program,
+    run: RunState,
+    acc: dict[str, Array],
+    first: Array,
+    n: Array,
+    capacity: int,
+    careful: bool,
+) -> tuple[RunState, dict[str, Array], dict[str, Array], Array, Array]:
+    """The next `n` steps, of which the first is the `first`-th of this run.
+
+    The number of steps is data, so that durations share one compiled program; `capacity` is the
+    static size of the buffers. `careful` stops before the first step whose state is not finite.
+    """
+    buffers = {
+        name: jnp.zeros((1 if rec.whole_run(r) else capacity // r.every + 2, *acc[name].shape),
+                        acc[name].dtype)
+        for name, r in program.records.items()
+    }
+
+    def cond(carry):
+        i, *_, ok = carry
+        return (i < n) & ok if careful else i < n
+
+    def body(carry):
+        i, run, acc, buffers, ok = carry
+        new, out, t = program.step(run, i)
+        values, rows = {}, {}
+        for name, r in program.records.items():
+            x = r.sample(t, new.model, out)
+            values[name] = rec.accumulate(r, acc[name], x, first + i)
+            row = (first + i) // r.every - first // r.every
+            rows[name] = buffers[name].at[row].set(values[name])
+        if careful:
+            ok = _all_finite(new.model)
+            new, values, rows = jax.tree.map(
+                lambda a, b: _select(ok, a, b), (new, values, rows), (run, acc, buffers)
+            )
+            i = jnp.where(ok, i, i - 1)
+        return i + 1, new, values, rows, ok
+
+    start = (jnp.array(0, jnp.int32), run, acc, buffers, jnp.array(True))
+    done, run, acc, buffers, _ = jax.lax.while_loop(cond, body, start)
+    return run, acc, buffers, done, _all_finite(run.model)
+
+
+def _select(ok: Array, new: Array, old: Array) -> Array:
+    if jnp.issubdtype(new.dtype, jax.dtypes.prng_key):
+        return new
+    return jnp.where(ok, new, old)
+
+
+def _bad(state: State) -> dict[str, Array]:
+    """Which leaves of a state are not finite (an infinite clock in the memory may be meant)."""
+    tests = ((state.y, lambda x: ~jnp.isfinite(x)), (state.mem, jnp.isnan))
+    return {
+        _tree.path_str(k): jnp.any(test(x))
+        for tree, test in tests
+        for k, x in jax.tree_util.tree_leaves_with_path(tree)
+        if jnp.issubdtype(x.dtype, jnp.inexact)
+    }
+
+
+def _all_finite(state: State) -> Array:
+    bad = list(_bad(state).values())
+    return ~jnp.any(jnp.stack(bad)) if bad else jnp.array(True)
+
+
+@eqx.filter_jit
+def _scan(
+    program: _Program, run: RunState, acc: dict[str, Array], n: int
+) -> tuple[RunState, dict[str, Array]]:
+    """The same steps as a scan of static length, which reverse-mode differentiation needs."""
+
+    def body(carry, i):
+        run, acc = carry
+        run, out, t = program.step(run, i)
+        samples = {name: r.sample(t, run.model, out) for name, r in program.records.items()}
+        acc = {
+            name: rec.accumulate(program.records[name], acc[name], x, i)
+            for name, x in samples.items()
+        }
+        return (run, acc), {k: v for k, v in acc.items() if not rec.whole_run(program.records[k])}
+
+    (run, acc), rows = jax.lax.scan(body, (run, acc), jnp.arange(n, dtype=jnp.int32))
+    traces = {}
+    for name, r in program.records.items():
+        found = acc[name][None] if rec.whole_run(r) else rows[name][r.every - 1 :: r.every]
+        traces[name] = rec.finish(r, found, n)
+    return run, traces
+
+
+def simulate(
+    model: AbstractComponent,
+    duration: Any,
+    *,
+    dt: Any,
+    inputs: Any = None,
+    key: Array | None = None,
+    solver: AbstractStepSolver = ExponentialEuler(),
+    state: State | RunState | None = None,
+    record: Any = None,
+    chunk: int | None = None,
+    stream: str | Path | None = None,
+    progress: bool = True,
+    throw: bool = True,
+) -> rec.Recording:
+    r"""Run a model on the fixed time grid $t_i = t_0 + i\,\Delta t$.
+
+    In one step: the inputs are read at $t_i$; the solver carries the flow to $t_{i+1}$; thresholds,
+    resets and refractory clocks; arrivals of spikes; then records are taken and stamped $t_{i+1}$.
+
+    New parameters, inputs, keys, states, `dt` and durations reuse the compiled program. Called
+    inside `jit`, `grad` or `vmap` it becomes a scan that can be differentiated; `chunk`, `stream`,
+    `progress`, `throw` and `Spikes` then have no meaning.
+
+    **Arguments:**
+
+    - `model`: any component or `Network`.
+    - `duration`: ms, a multiple of `dt`; `dt`: ms. Numbers or quantities.
+    - `inputs`: for a network, a dictionary from path to input; else the input itself. An input is
+      a number; an array over time, `[steps]` or `[steps, size]`; a function of time (ms); or a
+      component with one output, such as `PoissonInput`.
+    - `key`: random key, `jax.random.key(0)`. Step i uses `fold_in(key, i)`.
+    - `solver`: a fixed-step solver, `ExponentialEuler()`.
+    - `state`: where to start: a `State`, or `.state` of an earlier recording to go on exactly.
+    - `record`: what to keep: paths such as `"E.v"`, `Record`, `Spikes`, a list of those, or a
+      dictionary from name to those or to functions `(t, state, out)`. Nothing by default.
+    - `chunk`: steps per compiled call; by default chosen from the size of the records. Results do
+      not depend on it, bit for bit.
+    - `stream`: folder in which each recorded array is kept as a `.npy` file, so that memory stays
+      bounded however long the run is.
+    - `progress`: show a bar when the run takes more than two seconds.
+    - `throw`: raise when something becomes infinite or NaN; otherwise the recording holds the
+      steps before, and `.status` says when and where.
+
+    **Returns:** a `Recording`.
+
+    **Raises:** `ValueError` for unknown paths, shapes or lengths that do not fit, a duration or
+    delay that is no multiple of `dt`, inputs that are not finite; `FloatingPointError` where the
+    state of the model does not stay finite.
+
+    ```python
+    >>> from fdyn.components import LIF
+    >>> rec = simulate(LIF(1), 50.0, dt=0.1, inputs=20.0, record=["v", "spike"])
+    >>> rec.ts[[0, -1]].tolist(), rec["v"].shape, rec.unit("v")
+    ([0.1, 50.0], (500, 1), 'mV')
+
+    ```
+
+    **Source:** the schedule of clock-driven simulation, Brette et al. 2007, J. Comput. Neurosci.
+    23:349, section 2.
+    """
+    dt, duration = as_time(dt, "dt"), as_time(duration, "duration", zero=True)
+    n_steps = steps_of(duration, dt, "the duration")
+    drives = drv.make_drives(model, inputs, solver, n_steps)
+    records = rec.make_records(record)
+    program = _Program(model, solver, drives, records)
+    traced = is_traced((program, key, state))
+    run = _start(program, state, key, dt)
+    # The first step of every run of the same shapes is free of the rows of an array over time.
+    shapes = eqx.filter_eval_shape(_Program.sample, program, run, jnp.array(0, jnp.int32))
+    _check_records(program, run, shapes)
+    acc = {name: jnp.zeros(s.shape, s.dtype) for name, s in shapes.items()}
+    units = rec.units_of(model, records)
+    every = {name: r.every for name, r in records.items()}
+    if traced:
+        spiky = [name for name, r in records.items() if isinstance(r, rec.Spikes)]
+        if spiky:
+            raise ValueError(
+                f"{spiky}: spikes as times and indices have no fixed size, which jit, grad and "
+                "vmap need. Record the path densely instead."
+            )
+        ts = run.t0 + (run.step + 1 + jnp.arange(n_steps)) * run.dt
+        end, traces = _scan(program, run, acc, n_steps)
+        return rec.Recording(ts, traces, end, rec.Status(_all_finite(end.model)), units, every)
+    end, traces, done, status = _run_chunks(program, run, acc, n_steps, chunk, stream, progress)
+    if throw and not status.ok:
+        raise FloatingPointError(status.message)
+    ts = float(run.t0) + (int(run.step) + 1 + np.arange(done)) * dt
+    traces = {
+        name: rec.SpikeTrains(ts[x[0]], x[1]) if isinstance(records[name], rec.Spikes) else x
+        for name, x in traces.items()
+    }
+    return rec.Recording(ts, traces, end, status, units, every)
+
+
+def _start(program: _Program, state: Any, key: Array | None, dt: float) -> RunState:
+    step = jnp.asarray(dt, jnp.result_type(float))
+    default = jax.random.key(0) if key is None else key
+    if isinstance(state, RunState):
+        run = state
+        if not is_traced(run) and float(run.dt) != float(step):
+            t0 = run.time - run.step * step
+            run = RunState(run.model, run.inputs, run.key, run.step, t0, step)
+        if key is not None:
+            run = RunState(run.model, run.inputs, key, run.step, run.t0, run.dt)
+    else:
+        if state is None:
+            state = program.model.init(key=child_key(default, "init"), dt=dt)
+        zero = jnp.zeros((), step.dtype)
+        run = RunState(state, {}, default, jnp.array(0, jnp.int32), zero, step)
+    # Known inputs go on, new ones start.
+    inputs = {}
+    for path, drive in program.drives.items():
+        if path in run.inputs:
+            inputs[path] = run.inputs[path]
+        elif isinstance(drive, drv.Component):
+            new = drive.component.init(key=child_key(default, "init input " + path), dt=dt)
+            inputs[path] = State(new.y, new.mem, program.solver.init(drive.component, new, dt))
+        else:
+            inputs[path] = State((), ())
+    model = run.model
+    if isinstance(model.solver, tuple) and model.solver == ():
+        model = State(model.y, model.mem, program.solver.init(program.model, model, dt))
+    run = RunState(model, inputs, run.key, run.step, run.t0, run.dt)
+    # Weakly typed leaves would become strong after a step, and everything would compile again.
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), run)
+
+
+def _check_records(program: _Program, run: RunState, shapes: dict[str, Any]) -> None:
+    plain = {
+        name: rec.Record(r.source)
+        for name, r in program.records.items()
+        if isinstance(getattr(r, "index", None), np.ndarray)
+    }
+    if plain:
+        whole = _Program(program.model, program.solver, program.drives, plain)
+        full = eqx.filter_eval_shape(_Program.sample, whole, run, jnp.array(0, jnp.int32))
+        for name in plain:
+            rec.check_index(name, program.records[name], full[name].shape)
+
+
+def _run_chunks(
+    program: _Program,
+    run: RunState,
+    acc: dict[str, Array],
+    n_steps: int,
+    chunk: int | None,
+    stream: str | Path | None,
+    progress: bool,
+) -> tuple[RunState, dict[str, Any], int, rec.Status]:
+    """All steps, chunk by chunk; the last valid state, the traces, steps made, status."""
+    capacity = _capacity(acc, program.records) if chunk is None else chunk
+    if isinstance(capacity, bool) or capacity != int(capacity) or capacity < 1:
+        raise ValueError(f"'chunk' must be a positive number of steps, got {chunk!r}.")
+    store = rec.Store(program.records, acc, n_steps, stream)
+    status, done, start = rec.Status(True), 0, int(run.step)
+    dt = float(run.dt)
+    pace = capacity if chunk is not None else min(capacity, _CHUNK_STEPS[0])
+    with tqdm(total=n_steps, disable=not progress, delay=2, unit="step", leave=False) as bar:
+        while done < n_steps and status.ok:
+            n = min(pace, n_steps - done)
+            part = _with_rows(program, done, n, capacity)
+            began = time.perf_counter()
+            counts = (jnp.array(done, jnp.int32), jnp.array(n, jnp.int32), int(capacity))
+            new, new_acc, buffers, _, ok = _advance(part, run, acc, *counts, False)
+            if not ok:
+                # Searching only now costs nothing while all is well.
+                new, new_acc, buffers, made, _ = _advance(part, run, acc, *counts, True)
+                n = int(made)
+                status = _diagnose(part, new, n, start + done + n, dt)
+            store.take(buffers, done, n)
+            run, acc, done = new, new_acc, done + n
+            bar.update(n)
+            if chunk is None:
+                # Aim at a chunk of half a second, so that the bar moves.
+                ratio = 0.5 / max(time.perf_counter() - began, 1e-9)
+                pace = int(np.clip(pace * min(ratio, 16.0), 1, capacity))
+    return run, store.finish(acc, done), done, status
+
+
+def _capacity(acc: dict[str, Array], records: dict[str, rec.AbstractRecord]) -> int:
+    row = sum(x.size * x.dtype.itemsize / records[k].every for k, x in acc.items())
+    low, high = _CHUNK_STEPS
+    return int(np.clip(_CHUNK_BYTES / max(row, 1), low, high))
+
+
+def _with_rows(program: _Program, start: int, n: int, capacity: int) -> _Program:
+    drives = {
+        path: d.chunk(start, n, capacity) if isinstance(d, drv.Series) else d
+        for path, d in program.drives.items()
+    }
+    return _Program(program.model, program.solver, drives, program.records)
+
+
+def _diagnose(program: _Program, run: RunState, i: int, step: int, dt: float) -> rec.Status:
+    """Which leaf is not finite after the step that follows the last valid state."""
+    new, _, t = eqx.filter_jit(_Program.step)(program, run, jnp.array(i, jnp.int32))
+    leaves = sorted(path for path, bad in _bad(new.model).items() if bad)
+    leaf, t_bad = (leaves or ["?"])[0], float(t)
+    message = (
+        f"the state was no longer finite at t = {t_bad:g} ms (step {step + 1}): {leaf!r}"
+        + (f", also {leaves[1:]}" if leaves[1:] else "")
+        + f". Try a smaller dt than {dt:g} ms or another solver, and look at the parameters and "
+        "inputs of that part. With throw=False the steps before are returned."
+    )
+    return rec.Status(False, t_bad, leaf, message)

@@ -1,0 +1,29 @@
+"""The building blocks of models; one file per model family."""
+
+from ._base import AbstractComponent as AbstractComponent
+from ._base import AbstractNeuron as AbstractNeuron
+from ._base import AbstractPopulation as AbstractPopulation
+from ._base import Affine as Affine
+from ._base import Args as Args
+from ._base import State as State
+from ._base import vector_field as vector_field
+from ._channel import AbstractChannel as AbstractChannel
+from ._channel import AbstractGatedChannel as AbstractGatedChannel
+from ._channel import Leak as Leak
+from ._conductance import ConductanceBased as ConductanceBased
+from ._hodgkin_huxley import KHH as KHH
+from ._hodgkin_huxley import NaHH as NaHH
+from ._input import AbstractStatelessInput as AbstractStatelessInput
+from ._input import ConstantInput as ConstantInput
+from ._input import PoissonInput as PoissonInput
+from ._lif import LIF as LIF
+from ._morris_lecar import MorrisLecar as MorrisLecar
+from ._output import COBA as COBA
+from ._output import CUBA as CUBA
+from ._output import AbstractOutput as AbstractOutput
+from ._surrogate import AbstractSurrogate as AbstractSurrogate
+from ._surrogate import SuperSpike as SuperSpike
+from ._synapse import AbstractSynapse as AbstractSynapse
+from ._synapse import Exponential as Exponential
+from ._traub_miles import KTraubMiles as KTraubMiles
+from ._traub_miles import NaTraubMiles as NaTraubMiles

@@ -1,0 +1,256 @@
+"""The component protocol: a hybrid dynamical system with a flow and a jump."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, ClassVar, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import PyTree
+
+
+class State(eqx.Module):
+    """The state of a component; it mirrors the tree of the model.
+
+    **Arguments:**
+
+    - `y`: floating leaves that the flow integrates, in the units of the component.
+    - `mem`: all else: refractory clocks, delay rings, weights that learn.
+    - `solver`: the memory of the solver; empty for one-step methods.
+
+    ```python
+    >>> State({"v": 1.0}, {}).solver
+    ()
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
+
+    y: PyTree
+    mem: PyTree
+    solver: PyTree = ()
+
+
+class Args(eqx.Module):
+    """What is constant during one step.
+
+    **Arguments:**
+
+    - `mem`: the discrete part of the state.
+    - `u`: the input, already delayed and summed by the parent; an array, an `Affine` in the
+      voltage, or a dictionary of those for a network; `None` for no input.
+    - `fired`: which events a driver has located (a mask like the value of `events`); `None` on
+      a time grid, where the component itself tests for a crossing.
+
+    ```python
+    >>> Args({}, None).fired is None
+    True
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
+
+    mem: PyTree
+    u: PyTree = None
+    fired: PyTree = None
+
+
+class Affine(eqx.Module):
+    r"""The derivative $a y + b$ of one leaf, or a current $a v + b$, its linear part kept apart.
+
+    It makes exponential Euler exact for every conditionally linear leaf. Affines add to each
+    other and to arrays, and scale by numbers.
+
+    **Arguments:** `a`: rate, 1/ms (or conductance with negative sign); `b`: the rest; arrays that
+    broadcast to the leaf.
+
+    ```python
+    >>> f = Affine(-2.0, 6.0) + 4.0
+    >>> f(5.0)
+    0.0
+
+    ```
+
+    **Source:** the linear part of exponential integrators, Hochbruck & Ostermann 2010, Acta
+    Numerica 19:209.
+    """
+
+    a: Any
+    b: Any
+
+    def __call__(self, y: Any) -> Any:
+        """The derivative at `y`."""
+        return self.a * y + self.b
+
+    def __add__(self, other: Any) -> "Affine":
+        other = as_affine(other)
+        return Affine(_add(self.a, other.a), _add(self.b, other.b))
+
+    __radd__ = __add__
+
+    def __mul__(self, factor: Any) -> "Affine":
+        return Affine(self.a * factor, self.b * factor)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, factor: Any) -> "Affine":
+        return Affine(self.a / factor, self.b / factor)
+
+
+def _add(x: Any, y: Any) -> Any:
+    # A literal zero stands for "no such part": dropping it here keeps the traced graph small.
+    if isinstance(x, float) and x == 0.0:
+        return y
+    if isinstance(y, float) and y == 0.0:
+        return x
+    return x + y
+
+
+def as_affine(u: Any) -> Affine:
+    """An input (nothing, an array or an `Affine`) as an `Affine` in the voltage."""
+    if u is None:
+        return Affine(0.0, 0.0)
+    return u if isinstance(u, Affine) else Affine(0.0, u)
+
+
+def is_affine(x: Any) -> bool:
+    """Whether a node of a tree of derivatives is an `Affine`, hence a leaf of that tree."""
+    return isinstance(x, Affine)
+
+
+class AbstractComponent(eqx.Module):
+    """A hybrid dynamical system: a smooth flow, and a jump at the instants of a grid or of events.
+
+    A model author writes `init`, `flow` and `jump`, and where they apply the hooks `diffusion`,
+    `events` and `timer`. `step` is derived from them and final. Components hold parameters, never
+    state. `units` names the unit of each state variable and output.
+
+    **Source:** hybrid systems in the sense of Goebel, Sanfelice & Teel 2009, IEEE Control Syst.
+    Mag. 29:28.
+    """
+
+    units: ClassVar[dict[str, str]] = {}
+
+    @abc.abstractmethod
+    def init(self, *, key: Array, dt: float) -> State:
+        """The initial state; `dt` (ms) only sizes delay rings."""
+
+    @abc.abstractmethod
+    def flow(self, t: Array, y: PyTree, args: Args) -> PyTree:
+        """The derivative of `y` at `t` (ms): like `y`, each leaf dy/dt or an `Affine`."""
+
+    @abc.abstractmethod
+    def jump(
+        self, t: Array, y: PyTree, args: Args, *, dt: Array, key: Array
+    ) -> tuple[PyTree, PyTree, PyTree]:
+        """Threshold, reset, arrivals, learning at `t`: `(y, mem, out)`.
+
+        `dt` (ms) is the time since the last jump; `out` is a dictionary of named outputs.
+        """
+
+    # The three hooks below are the only concrete methods that a subclass may override.
+    def diffusion(self, t: Array, y: PyTree, args: Args) -> PyTree | None:
+        """The coefficient of white noise, like `y`, `None` for leaves without; unit/sqrt(ms)."""
+        del t, y, args
+        return None
+
+    def events(self, t: Array, y: PyTree, args: Args) -> PyTree:
+        """Functions of the state that cross zero upward at an event; `()` without events."""
+        del t, y, args
+        return ()
+
+    def timer(self, mem: PyTree) -> Array:
+        """Time (ms) until the earliest clock in `mem` runs out; infinite without clocks."""
+        del mem
+        return jnp.array(jnp.inf)
+
+    @final
+    def step(
+        self, state: State, u: PyTree = None, *, t: Array, dt: Array, key: Array, solver: Any
+    ) -> tuple[State, PyTree]:
+        """One step of a time grid: the solver carries `y` along the flow, then the jump.
+
+        **Arguments:** `state`; `u`: input during the step; `t`: time at its start, ms; `dt`: its
+        length, ms; `key`: random key of this step; `solver`: from `fdyn.solvers`.
+
+        **Returns:** the state at `t + dt` and the outputs stamped `t + dt`.
+        """
+        args = Args(state.mem, u)
+        noise_key, jump_key = jax.random.split(key)
+        y, memory = solver.step(self, t, dt, state.y, args, state.solver, noise_key)
+        y, mem, out = self.jump(t + dt, y, args, dt=dt, key=jump_key)
+        return State(y, mem, memory), out
+
+
+def vector_field(model: AbstractComponent) -> Callable[[Any, PyTree, Args], PyTree]:
+    """The flow of a model as a plain function, for diffrax, root finding and continuation.
+
+    **Arguments:** `model`: any component.
+
+    **Returns:** `f(t, y, args)`, whose value is like `y`, in the unit of `y` per ms.
+
+    ```python
+    >>> import jax
+    >>> from fdyn.components import LIF
+    >>> neuron = LIF(1, tau=20.0, v_rest=-60.0)
+    >>> state = neuron.init(key=jax.random.key(0), dt=0.1)
+    >>> vector_field(neuron)(0.0, {"v": state.y["v"] + 20.0}, Args(state.mem))["v"].tolist()
+    [-1.0]
+
+    ```
+
+    **Source:** none; the identity flow = vector field.
+    """
+
+    def field(t: Any, y: PyTree, args: Args) -> PyTree:
+        def collapse(r: Any, x: Array) -> Array:
+            return jnp.broadcast_to(r(x) if is_affine(r) else r, x.shape)
+
+        return jax.tree.map(collapse, model.flow(t, y, args), y, is_leaf=is_affine)
+
+    return field
+
+
+class AbstractPopulation(AbstractComponent):
+    """A component of `size` like units, whose outputs are arrays of shape `[size]`."""
+
+    size: eqx.AbstractVar[int]
+
+
+class AbstractNeuron(AbstractPopulation):
+    """A population with a membrane potential, which synapses can act on."""
+
+    @abc.abstractmethod
+    def potential(self, y: PyTree) -> Array:
+        """The membrane potential, mV, shape `[size]`."""
+
+
+def check_size(size: Any) -> int:
+    """Field converter: a population has a positive whole number of units."""
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        raise ValueError(f"'size' must be a positive integer, got {size!r}.")
+    return size
+
+
+def size_field() -> Any:
+    """The field that holds the number of units of a population (static)."""
+    return eqx.field(static=True, converter=check_size)
+
+
+def check_shapes(module: Any, size: int) -> None:
+    """Every parameter array of a population is a scalar or has its size."""
+    for leaf in jax.tree.leaves(eqx.filter(module, eqx.is_array)):
+        if leaf.shape not in ((), (size,)):
+            raise ValueError(
+                f"{type(module).__name__}: a parameter must be a scalar or have shape ({size},), "
+                f"got an array of shape {leaf.shape}."
+            )
+
+
+def spread(x: Array, size: int) -> Array:
+    """A parameter as the state of `size` units."""
+    return jnp.broadcast_to(x, (size,))

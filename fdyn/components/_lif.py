@@ -1,0 +1,122 @@
+"""The leaky integrate-and-fire neuron."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from .._param import param
+from ._base import (
+    AbstractNeuron,
+    Affine,
+    Args,
+    State,
+    as_affine,
+    check_shapes,
+    size_field,
+    spread,
+)
+from ._surrogate import AbstractSurrogate, SuperSpike
+
+
+class LIF(AbstractNeuron):
+    r"""Leaky integrate-and-fire neurons with an absolute refractory period.
+
+    $$\tau \frac{dv}{dt} = -(v - v_\mathrm{rest}) + r\,u
+      + \sigma\sqrt{\tau}\,\xi(t);\qquad
+      v \ge v_\mathrm{th}:\ \text{spike},\ v \leftarrow v_\mathrm{reset}
+      \text{ and held for } t_\mathrm{ref}$$
+
+    The input $u$ (pA) may be an `Affine` in $v$, so that conductances (nS) enter exactly.
+
+    **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
+    `tau`: ms, 20; `r`: GOhm, 1; `v_rest`: mV, -65; `v_th`: mV, -50; `v_reset`: mV, -65; `t_ref`:
+    ms, 0, rounded to the time grid by `simulate`; `sigma`: mV, 0, where zero (the default, a
+    Python `None`) leaves out the noise; `v_init`: mV, `v_rest` by default; `spike`: the spike
+    function; `reset_grad`: whether the reset passes gradient.
+
+    **State:** `v`: mV, `[size]`. **Output:** `spike`: 0 or 1, `[size]`.
+
+    **Raises:** `ValueError` for shapes that do not fit, or a threshold not above the reset.
+
+    ```python
+    >>> from fdyn import simulate
+    >>> rec = simulate(LIF(1), 100.0, dt=0.1, inputs=20.0, record="spike")
+    >>> float(rec["spike"].sum())
+    3.0
+
+    ```
+
+    **Source:** Lapicque 1907; Gerstner et al. 2014, Neuronal Dynamics, eqs. 1.5 and 1.21.
+    """
+
+    units: ClassVar[dict[str, str]] = {"v": "mV", "spike": "1", "refractory": "ms"}
+
+    size: int = size_field()
+    tau: Array = param(20.0, unit="ms", doc="membrane time constant", bound="positive")
+    r: Array = param(1.0, unit="GOhm", doc="membrane resistance")
+    v_rest: Array = param(-65.0, unit="mV", doc="resting potential")
+    v_th: Array = param(-50.0, unit="mV", doc="threshold")
+    v_reset: Array = param(-65.0, unit="mV", doc="reset potential")
+    t_ref: Array = param(0.0, unit="ms", doc="refractory period", bound="non-negative")
+    v_init: Array | None = param(None, unit="mV", doc="initial potential")
+    sigma: Array | None = param(None, unit="mV", doc="strength of white noise")
+    spike: AbstractSurrogate = SuperSpike()
+    reset_grad: bool = eqx.field(default=False, static=True)
+
+    def __check_init__(self):
+        check_shapes(self, self.size)
+
+    def init(self, *, key: Array, dt: float) -> State:
+        """At `v_init`, not refractory."""
+        del key, dt
+        v = self.v_rest if self.v_init is None else self.v_init
+        v = spread(v, self.size)
+        return State({"v": v}, {"refractory": jnp.zeros_like(v)})
+
+    def potential(self, y: dict) -> Array:
+        """The membrane potential."""
+        return y["v"]
+
+    def flow(self, t: Array, y: dict, args: Args) -> dict:
+        """The leak and the input; nothing while refractory."""
+        del t
+        u = as_affine(args.u)
+        free = args.mem["refractory"] <= 0
+        f = (Affine(-1.0, self.v_rest) + u * self.r) / self.tau
+        return {"v": Affine(jnp.where(free, f.a, 0), jnp.where(free, f.b, 0))}
+
+    def diffusion(self, t: Array, y: dict, args: Args) -> dict | None:
+        """White noise of the membrane; nothing while refractory."""
+        del t
+        if self.sigma is None:
+            return None
+        noise = self.sigma / jnp.sqrt(self.tau)
+        return {"v": jnp.where(args.mem["refractory"] <= 0, noise, jnp.zeros_like(y["v"]))}
+
+    def events(self, t: Array, y: dict, args: Args) -> Array:
+        """The distance to threshold, mV."""
+        del t, args
+        return y["v"] - self.v_th
+
+    def timer(self, mem: dict) -> Array:
+        """The time until the first neuron leaves its refractory period."""
+        clock = mem["refractory"]
+        return jnp.min(jnp.where(clock > 0, clock, jnp.inf))
+
+    def jump(
+        self, t: Array, y: dict, args: Args, *, dt: Array, key: Array
+    ) -> tuple[dict, dict, dict]:
+        """Threshold, reset, refractory clock."""
+        del key
+        above = self.events(t, y, args)
+        s = self.spike(above) if args.fired is None else args.fired.astype(above.dtype)
+        back = s if self.reset_grad else jax.lax.stop_gradient(s)
+        v = (1 - back) * y["v"] + back * self.v_reset
+        clock = args.mem["refractory"] - dt
+        # Half a step is the rounding of a sum of many dt, so the clock ends on a grid point.
+        clock = jnp.where(clock < dt / 2, 0, clock)
+        clock = jnp.where(s > 0, self.t_ref, clock)
+        return {"v": v}, {"refractory": clock}, {"spike": s}

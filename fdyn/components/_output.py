@@ -1,0 +1,60 @@
+"""Outputs: the current that a synapse's conductance drives through the membrane."""
+
+import abc
+
+import equinox as eqx
+from jax import Array
+
+from .._param import param
+from ._base import Affine
+
+
+class AbstractOutput(eqx.Module):
+    """The current of a projection, as an `Affine` in the voltage of the target."""
+
+    @abc.abstractmethod
+    def current(self, v: Array, g: Array) -> Affine:
+        """The inward current for voltage `v` (mV) and synaptic variable `g`, both `[n_post]`."""
+
+
+class COBA(AbstractOutput):
+    r"""A conductance, $I = g\,(e - v)$.
+
+    **Arguments:** `e`: reversal potential, mV, 0 (excitatory; GABA_A: about -80).
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> COBA(e=0.0).current(jnp.array(-60.0), jnp.array(2.0))(-60.0).item()
+    120.0
+
+    ```
+
+    **Source:** Dayan & Abbott 2001, Theoretical Neuroscience, eq. 5.29; Brette et al. 2007, J.
+    Comput. Neurosci. 23:349, benchmark 1.
+    """
+
+    e: Array = param(0.0, unit="mV", doc="reversal potential")
+
+    def current(self, v: Array, g: Array) -> Affine:
+        """Ohm's law."""
+        del v
+        return Affine(-g, g * self.e)
+
+
+class CUBA(AbstractOutput):
+    r"""A current that does not depend on the voltage, $I = g$.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> CUBA().current(jnp.array(-60.0), jnp.array(2.0))(-60.0).item()
+    2.0
+
+    ```
+
+    **Source:** Brette et al. 2007, J. Comput. Neurosci. 23:349, benchmark 2.
+    """
+
+    def current(self, v: Array, g: Array) -> Affine:
+        """The synaptic variable itself."""
+        del v
+        return Affine(0.0, g)

@@ -1,0 +1,68 @@
+"""All-to-all connectivity."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Inexact
+
+from ._base import AbstractConnectivity, as_size, as_weight
+
+
+class Dense(AbstractConnectivity):
+    r"""Every pre-synaptic unit reaches every post-synaptic one, by a plain matrix product.
+
+    $$y_j = \sum_i s_i\, w_{ij}$$
+
+    **Arguments:**
+
+    - `weight`: `[n_pre, n_post]`, or a scalar for all synapses.
+    - `n_pre`, `n_post`: number of units. Default: from the shape of `weight`; needed if that is
+        a scalar.
+
+    **Raises:** `ValueError` if the sizes are missing or do not fit.
+
+    !!! example
+
+        >>> import jax.numpy as jnp
+        >>> from fdyn.sparse import Dense
+        >>> print(jnp.array([1.0, 2.0]) @ Dense(jnp.array([[1.0, 0.0], [0.5, 3.0]])))
+        [2. 6.]
+    """
+
+    weight: Inexact[Array, "..."]
+    n_pre: int = eqx.field(static=True)
+    n_post: int = eqx.field(static=True)
+
+    def __init__(self, weight: ArrayLike, *, n_pre: int | None = None, n_post: int | None = None):
+        shape = jnp.shape(weight)
+        if len(shape) == 2:
+            n_pre = shape[0] if n_pre is None else n_pre
+            n_post = shape[1] if n_post is None else n_post
+        if n_pre is None or n_post is None:
+            raise ValueError(
+                f"`weight` has shape {shape}, expected [n_pre, n_post], or a scalar "
+                f"together with n_pre and n_post, given n_pre={n_pre}, n_post={n_post}"
+            )
+        self.n_pre = as_size(n_pre, "n_pre")
+        self.n_post = as_size(n_post, "n_post")
+        self.weight = as_weight(weight, (self.n_pre, self.n_post), "weight")
+
+    @property
+    def n_synapses(self) -> int:
+        """Number of synapses."""
+        return self.n_pre * self.n_post
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        return self.n_pre, self.n_post
+
+    def _rows_cols(self) -> tuple[Array, Array]:
+        rows, cols = jnp.indices(self.shape, dtype=jnp.int32)
+        return rows.ravel(), cols.ravel()
+
+    def _scatter(self, y: Array, w: Array, s: Array) -> Array:
+        return y + (s @ w if w.ndim else w * jnp.sum(s))
+
+    def _gather(self, w: Array, g: Array) -> Array:
+        if w.ndim:
+            return w @ g
+        return jnp.broadcast_to(w * jnp.sum(g), (self.n_pre,))

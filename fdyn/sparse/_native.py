@@ -1,0 +1,151 @@
+"""The native products of the CPU: checks that they can run, and hands them to XLA once."""
+
+import contextlib
+import ctypes
+import importlib
+import pathlib
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+
+import jax
+import jax.ffi
+
+_MAJOR = 0
+_DTYPES = ("float32", "float64")
+
+# The structs the handlers read, up to the last field they need.
+_STRUCTS = {
+    "XLA_FFI_CallFrame": "size_t struct_size; XLA_FFI_Extension_Base* extension_start; "
+    "const XLA_FFI_Api* api; XLA_FFI_ExecutionContext* ctx; XLA_FFI_ExecutionStage stage; "
+    "XLA_FFI_Args args; XLA_FFI_Rets rets; XLA_FFI_Attrs attrs;",
+    "XLA_FFI_Args": "size_t struct_size; XLA_FFI_Extension_Base* extension_start; "
+    "int64_t size; XLA_FFI_ArgType* types; void** args;",
+    "XLA_FFI_Rets": "size_t struct_size; XLA_FFI_Extension_Base* extension_start; "
+    "int64_t size; XLA_FFI_RetType* types; void** rets;",
+    "XLA_FFI_Attrs": "size_t struct_size; XLA_FFI_Extension_Base* extension_start; "
+    "int64_t size; XLA_FFI_AttrType* types; XLA_FFI_ByteSpan** names; void** attrs;",
+    "XLA_FFI_Buffer": "size_t struct_size; XLA_FFI_Extension_Base* extension_start; "
+    "XLA_FFI_DataType dtype; void* data; int64_t rank; int64_t* dims;",
+    "XLA_FFI_Extension_Base": "size_t struct_size; XLA_FFI_Extension_Type type; "
+    "struct XLA_FFI_Extension_Base* next;",
+    "XLA_FFI_Metadata_Extension": "XLA_FFI_Extension_Base extension_base; "
+    "XLA_FFI_Metadata* metadata;",
+    "XLA_FFI_Metadata": "size_t struct_size; XLA_FFI_Api_Version api_version; "
+    "XLA_FFI_Handler_Traits traits;",
+    "XLA_FFI_Api_Version": "size_t struct_size; XLA_FFI_Extension_Base* extension_start; "
+    "int major_version; int minor_version;",
+}
+# Args, Rets and Attrs lie inside the frame, so a field added to them would move what follows.
+_CLOSED = ("XLA_FFI_Args", "XLA_FFI_Rets", "XLA_FFI_Attrs", "XLA_FFI_Api_Version")
+
+
+class _State:
+    """What the process has found out; XLA's own table of targets is as global."""
+
+    enabled = True
+    failed = False
+    registered: dict[str, object] = {}
+    lock = threading.RLock()
+
+
+@contextlib.contextmanager
+def use_native(enabled: bool) -> Iterator[None]:
+    """Choose between the native products and the pure JAX reference on the CPU.
+
+    It acts while a function is **traced**: a function that `jax.jit` has compiled keeps the
+    implementation it was traced with.
+
+    **Arguments:**
+
+    - `enabled`: `False` selects the reference, `True` the native product where it works.
+
+    **Returns:** a context manager.
+
+    !!! example
+
+        >>> import jax.numpy as jnp
+        >>> from fdyn.sparse import CSR, use_native
+        >>> conn = CSR(jnp.array([1]), jnp.array([0, 1]), 2.0, n_post=2)
+        >>> with use_native(False):
+        ...     print(jnp.ones(1) @ conn)
+        [0. 2.]
+    """
+    before = _State.enabled
+    _State.enabled = enabled
+    try:
+        yield
+    finally:
+        _State.enabled = before
+
+
+def native_enabled() -> bool:
+    """Whether calls traced now may use the native product."""
+    return _State.enabled
+
+
+def parse_header(text: str) -> tuple[int, int]:
+    """API version of a `c_api.h`; `ValueError` unless its structs lie as the handlers expect."""
+    version = {
+        name: int(number)
+        for name, number in re.findall(r"#define XLA_FFI_API_(MAJOR|MINOR) (\d+)", text)
+    }
+    if version.keys() != {"MAJOR", "MINOR"} or version["MAJOR"] != _MAJOR:
+        raise ValueError(f"the XLA FFI has API version {version}, expected major {_MAJOR}")
+    text = re.sub(r"//[^\n]*", "", text)
+    for name, expected in _STRUCTS.items():
+        found = re.search(rf"struct {name} \{{(.*?)\}}", text, re.DOTALL)
+        fields = " ".join(found.group(1).split()) if found else ""
+        same = fields == expected if name in _CLOSED else fields.startswith(expected)
+        if not same:
+            raise ValueError(f"struct {name} has fields `{fields}`, expected `{expected}`")
+    return version["MAJOR"], version["MINOR"]
+
+
+def read_header() -> str:
+    """Text of the FFI header that the installed jaxlib carries."""
+    return (pathlib.Path(jax.ffi.include_dir()) / "xla/ffi/api/c_api.h").read_text()
+
+
+def _capsule(address: int) -> object:
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype = ctypes.py_object
+    new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+    return new(address, b"xla._CUSTOM_CALL_TARGET", None)
+
+
+def _register(name: str, role: str, per_synapse: bool, fan_out: bool, dtype: str) -> object:
+    version = parse_header(read_header())
+    handler = importlib.import_module("fdyn.sparse._handler")
+    address, compiled = handler.make_handler(role, per_synapse, fan_out, dtype, version)
+    jax.ffi.register_ffi_target(name, _capsule(address), platform="cpu")
+    return compiled
+
+
+def native_target(role: str, per_synapse: bool, fan_out: bool, dtype: str) -> str | None:
+    """Name of the FFI target of a product, compiled and registered at its first use.
+
+    `None` if there is none: for other dtypes than float32 and float64, and, with one warning
+    in the life of the process, if Numba is missing or XLA's FFI is not as expected.
+    """
+    if dtype not in _DTYPES:
+        return None
+    kind = "synapse" if per_synapse else "scalar"
+    name = f"fdyn_sparse_{role}_{kind}_{'fan_out' if fan_out else 'csr'}_{dtype}"
+    with _State.lock:
+        if _State.failed:
+            return None
+        if name not in _State.registered:
+            try:
+                _State.registered[name] = _register(name, role, per_synapse, fan_out, dtype)
+            except Exception as error:  # whatever it is, the reference still gives the result
+                _State.failed = True
+                warnings.warn(
+                    "fdyn.sparse: native products are not available, slower pure JAX ones take "
+                    f"their place. Cause: {type(error).__name__}: {error}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+                return None
+    return name

@@ -1,0 +1,1 @@
+"""Raw accelerator kernels: arrays in, arrays out. None has landed yet."""
