@@ -3,6 +3,7 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -88,7 +89,8 @@ class Projection(eqx.Module):
         """Hand over the spikes that arrive now, and keep those (`[n_pre]`) that just happened."""
         if mem:
             ring, head = mem["ring"], mem["head"]
-            arriving = ring[head]
-            mem = {"ring": ring.at[head].set(spikes), "head": (head + 1) % ring.shape[0]}
+            arriving = jax.lax.dynamic_index_in_dim(ring, head, 0, keepdims=False)
+            ring = jax.lax.dynamic_update_index_in_dim(ring, spikes, head, 0)
+            mem = {"ring": ring, "head": (head + 1) % ring.shape[0]}
             spikes = arriving
         return self.synapse.receive(y, spikes, self.connect), mem
