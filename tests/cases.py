@@ -14,7 +14,7 @@ def _cases() -> dict[str, dict[str, Any]]:
 
 
 def case(name: str) -> dict[str, Any]:
-    """The case of this name: a dictionary with `parameters`, `initial`, `value`, `tolerance`, ..."""
+    """The case of this name: a dictionary with `parameters`, `value`, `tolerance` and more."""
     if name not in _cases():
         raise KeyError(f"no reference case {name!r}; there are {sorted(_cases())}")
     return _cases()[name]
