@@ -1,0 +1,5 @@
+"""Pictures of recordings and analyses. Every function takes axes, draws, and returns them."""
+
+from ._spikes import population_rate as population_rate
+from ._spikes import raster as raster
+from ._traces import traces as traces

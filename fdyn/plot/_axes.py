@@ -1,0 +1,46 @@
+"""The axes to draw on, and the names to draw."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def get_axes(ax: Any) -> Any:
+    """`ax`, or those of a new figure; matplotlib is imported here, on first use."""
+    if ax is not None:
+        return ax
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as e:
+        raise ImportError(
+            'fdyn.plot draws with matplotlib, which is not installed: pip install "fdyn[plot]"'
+        ) from e
+    return plt.subplots(layout="constrained")[1]
+
+
+def as_names(names: str | Sequence[str]) -> list[str]:
+    """One name or several, as a list."""
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        raise ValueError("'names' must hold at least one name of the recording, got none.")
+    return names
+
+
+def as_sizes(sizes: Any, names: list[str]) -> list[int | None]:
+    """The number of units of each name, `None` where it was not given."""
+    if sizes is None:
+        return [None] * len(names)
+    if isinstance(sizes, Mapping):
+        return [sizes.get(name) for name in names]
+    sizes = [sizes] if not isinstance(sizes, Sequence) else list(sizes)
+    if len(sizes) != len(names):
+        raise ValueError(
+            f"'sizes' must hold one number per name, {len(names)} for {names}, got {sizes}."
+        )
+    return sizes
+
+
+def legend_above(ax: Any, **options: Any) -> None:
+    """A legend above the axes, where it hides nothing."""
+    columns = min(len(ax.get_legend_handles_labels()[1]), 5)
+    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.1}
+    ax.legend(**{**place, "ncols": max(columns, 1), "frameon": False, **options})
