@@ -21,6 +21,7 @@ def exprel(x: Array) -> Array:
     >>> import jax, jax.numpy as jnp
     >>> float(exprel(jnp.array(0.0))), float(jax.grad(exprel)(jnp.array(0.0)))
     (1.0, 0.5)
+
     ```
 
     **Source:** the function $\varphi_1$ of Hochbruck & Ostermann 2010, Acta Numerica 19:209, eq. 2.10.
@@ -43,6 +44,7 @@ def vtrap(x: Array, y: Array | float) -> Array:
     >>> import jax.numpy as jnp
     >>> float(vtrap(jnp.array(0.0), 10.0))
     10.0
+
     ```
 
     **Source:** the rate functions of Hodgkin & Huxley 1952, J. Physiol. 117:500, eqs. 12 and 20.

@@ -170,8 +170,8 @@ def summary(model: Any) -> str:
 
     ```python
     >>> from fdyn.components import LIF
-    >>> print(summary(LIF(10)).splitlines()[1].split()[0])
-    r
+    >>> print(summary(LIF(10)).splitlines()[1].split()[:2])
+    ['tau', 'scalar']
 
     ```
 

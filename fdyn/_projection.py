@@ -44,7 +44,7 @@ class Projection(eqx.Module):
     ```python
     >>> from fdyn.components import COBA, Exponential
     >>> from fdyn.sparse import OneToOne
-    >>> Projection("E", "I", OneToOne(10, 0.5), Exponential(5.0), COBA(0.0), delay=1.5).delay
+    >>> Projection("E", "I", OneToOne(0.5, n=10), Exponential(5.0), COBA(0.0), delay=1.5).delay
     1.5
 
     ```

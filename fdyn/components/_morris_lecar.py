@@ -45,7 +45,7 @@ class MorrisLecar(AbstractNeuron):
     >>> from fdyn import simulate
     >>> rec = simulate(MorrisLecar(1), 500.0, dt=0.1, inputs=100.0, record="spike")
     >>> float(rec["spike"].sum())
-    5.0
+    6.0
 
     ```
 

@@ -60,7 +60,7 @@ class KTraubMiles(AbstractGatedChannel):
     ```python
     >>> import jax.numpy as jnp
     >>> round(KTraubMiles().init(jnp.array(-63.0))["n"].item(), 4)
-    0.0372
+    0.0377
 
     ```
 
