@@ -7,6 +7,15 @@ from ._base import Args
 from ._surrogate import AbstractSurrogate
 
 
+def run_down(clock: Array, args: Args, dt: Array) -> Array:
+    """What is left of clocks (ms) after `dt`; zero once they have run out."""
+    left = clock - dt
+    # On a grid, half a step is the rounding of a sum of many dt, so a clock ends on a grid point.
+    # A driver that locates events stops exactly where the first clock ends.
+    end = dt / 2 if args.fired is None else 0
+    return jnp.where(left < end, 0, left)
+
+
 def crossing(
     above: Array, args: Args, spike: AbstractSurrogate, t_ref: Array, dt: Array
 ) -> tuple[Array, dict]:
@@ -15,14 +24,12 @@ def crossing(
     The memory holds on which side each neuron is (`above`) and the time left in which it cannot
     spike again (`clock`, ms). Where a driver has located the crossing, its word counts.
     """
-    crossed = (~args.mem["above"]) & (args.mem["clock"] <= 0)
+    clock = run_down(args.mem["clock"], args, dt)
     if args.fired is None:
         side = above >= 0
+        crossed = ~args.mem["above"] & (args.mem["clock"] <= 0)
         s = jnp.where(crossed, spike(above), 0)
     else:
         side = (above >= 0) | args.fired
-        s = jnp.where(crossed & args.fired, jnp.ones_like(above), 0)
-    clock = args.mem["clock"] - dt
-    # Half a step is the rounding of a sum of many dt, so the clock ends on a grid point.
-    clock = jnp.where(clock < dt / 2, 0, clock)
+        s = jnp.where(args.fired & (clock <= 0), jnp.ones_like(above), 0)
     return s, {"above": side, "clock": jnp.where(s > 0, t_ref, clock)}

@@ -18,6 +18,7 @@ from ._base import (
     size_field,
     spread,
 )
+from ._crossing import run_down
 from ._surrogate import AbstractSurrogate, SuperSpike
 
 
@@ -115,8 +116,5 @@ class LIF(AbstractNeuron):
         s = self.spike(above) if args.fired is None else args.fired.astype(above.dtype)
         back = s if self.reset_grad else jax.lax.stop_gradient(s)
         v = (1 - back) * y["v"] + back * self.v_reset
-        clock = args.mem["refractory"] - dt
-        # Half a step is the rounding of a sum of many dt, so the clock ends on a grid point.
-        clock = jnp.where(clock < dt / 2, 0, clock)
-        clock = jnp.where(s > 0, self.t_ref, clock)
+        clock = jnp.where(s > 0, self.t_ref, run_down(args.mem["refractory"], args, dt))
         return {"v": v}, {"refractory": clock}, {"spike": s}
