@@ -22,7 +22,9 @@ class AbstractDrive(eqx.Module):
     size: eqx.AbstractVar[int | None]
 
     @abc.abstractmethod
-    def value(self, t: Array, i: Array, state: State, dt: Array, key: Array) -> tuple[PyTree, State]:
+    def value(
+        self, t: Array, i: Array, state: State, dt: Array, key: Array
+    ) -> tuple[PyTree, State]:
         """The input at time `t`, the `i`-th step of the chunk, and the new state of the drive."""
 
 
@@ -32,7 +34,9 @@ class Constant(AbstractDrive):
     u: PyTree
     size: int | None = eqx.field(static=True)
 
-    def value(self, t: Array, i: Array, state: State, dt: Array, key: Array) -> tuple[PyTree, State]:
+    def value(
+        self, t: Array, i: Array, state: State, dt: Array, key: Array
+    ) -> tuple[PyTree, State]:
         """Itself."""
         return self.u, state
 
@@ -43,7 +47,9 @@ class Series(AbstractDrive):
     rows: Any
     size: int | None = eqx.field(static=True)
 
-    def value(self, t: Array, i: Array, state: State, dt: Array, key: Array) -> tuple[PyTree, State]:
+    def value(
+        self, t: Array, i: Array, state: State, dt: Array, key: Array
+    ) -> tuple[PyTree, State]:
         """The row of this step."""
         return self.rows[i], state
 
@@ -51,7 +57,7 @@ class Series(AbstractDrive):
         """The rows of a chunk, padded to the length for which the loop is compiled."""
         rows = np.zeros((capacity, *self.rows.shape[1:]), self.rows.dtype)
         rows[:n] = self.rows[start : start + n]
-        return Series(jnp.asarray(rows), self.size)
+        return Series(rows=jnp.asarray(rows), size=self.size)
 
 
 class Function(AbstractDrive):
@@ -60,7 +66,9 @@ class Function(AbstractDrive):
     fn: Any
     size: int | None = eqx.field(static=True)
 
-    def value(self, t: Array, i: Array, state: State, dt: Array, key: Array) -> tuple[PyTree, State]:
+    def value(
+        self, t: Array, i: Array, state: State, dt: Array, key: Array
+    ) -> tuple[PyTree, State]:
         """Its value at `t`."""
         u = self.fn(t)
         if not isinstance(u, Affine):
@@ -76,7 +84,9 @@ class Component(AbstractDrive):
     solver: Any
     size: int | None = eqx.field(static=True)
 
-    def value(self, t: Array, i: Array, state: State, dt: Array, key: Array) -> tuple[PyTree, State]:
+    def value(
+        self, t: Array, i: Array, state: State, dt: Array, key: Array
+    ) -> tuple[PyTree, State]:
         """Its output at `t`; its own flow then goes on to the end of the step."""
         jump_key, noise_key = jax.random.split(key)
         y, mem, out = self.component.jump(t, state.y, Args(state.mem), dt=dt, key=jump_key)
@@ -87,9 +97,7 @@ class Component(AbstractDrive):
             )
         (u,) = out.values()
         check_shape(u.shape, self.size, f"the output of {type(self.component).__name__}")
-        y, memory = self.solver.step(
-            self.component, t, dt, y, Args(mem), state.solver, noise_key
-        )
+        y, memory = self.solver.step(self.component, t, dt, y, Args(mem), state.solver, noise_key)
         return u, State(y, mem, memory)
 
 
@@ -142,11 +150,11 @@ def _make_drive(
     if isinstance(value, AbstractPopulation):
         if size is not None and value.size not in (1, size):
             check_shape((value.size,), size, what)
-        return Component(value, solver, size)
+        return Component(component=value, solver=solver, size=size)
     if isinstance(value, Affine):
-        return Constant(jax.tree.map(jnp.asarray, value), size)
+        return Constant(u=jax.tree.map(jnp.asarray, value), size=size)
     if callable(value):
-        return Function(value, size)
+        return Function(fn=value, size=size)
     traced = is_traced(value)
     try:
         array = value if traced else np.asarray(value, dtype=jnp.result_type(float))
@@ -159,7 +167,7 @@ def _make_drive(
         where = np.argwhere(~np.isfinite(array))[0].tolist()
         raise ValueError(f"{what} must be finite, got {array[tuple(where)]} at index {where}.")
     if array.ndim == 0:
-        return Constant(jnp.asarray(array), size)
+        return Constant(u=jnp.asarray(array), size=size)
     if n_steps is None:
         raise ValueError(
             f"{what}: an array over time needs a time grid; give a function of time "
@@ -171,7 +179,7 @@ def _make_drive(
             f"{array.shape}. For one constant per unit, use fdyn.components.ConstantInput."
         )
     check_shape(array.shape[1:], size, f"each row of {what}")
-    return Series(array, size)
+    return Series(rows=array, size=size)
 
 
 def add_drive(u: PyTree, path: str, value: PyTree) -> PyTree:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any, TypeGuard
 
 import jax
+import jax.core
 import jax.numpy as jnp
 from jax import Array
 
@@ -25,7 +26,8 @@ def exprel(x: Array) -> Array:
 
     ```
 
-    **Source:** the function $\varphi_1$ of Hochbruck & Ostermann 2010, Acta Numerica 19:209, eq. 2.10.
+    **Source:** the function $\varphi_1$ of Hochbruck & Ostermann 2010, Acta Numerica 19:209,
+    eq. 2.10.
     """
     # Near 0 the series; its number of terms brings the remainder at the border below rounding.
     # Away from it the plain form, since exp vectorises better than expm1 (1.5 times on

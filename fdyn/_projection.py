@@ -9,7 +9,7 @@ from jax import Array
 
 from ._grid import steps_of
 from ._misc import magnitude
-from .components import Affine, AbstractOutput, AbstractSynapse
+from .components import AbstractOutput, AbstractSynapse, Affine
 from .sparse import AbstractConnectivity
 
 
@@ -75,7 +75,9 @@ class Projection(eqx.Module):
     def init(self, dt: float) -> tuple[dict, dict]:
         """The state of the synapses, and the empty ring of the spikes under way."""
         y = self.synapse.init(self.connect.n_post)
-        steps = steps_of(self.delay, dt, f"the delay of the projection {self.pre!r} -> {self.post!r}")
+        steps = steps_of(
+            self.delay, dt, f"the delay of the projection {self.pre!r} -> {self.post!r}"
+        )
         if steps == 0:
             return y, {}
         ring = jnp.zeros((steps, self.connect.n_pre), dtype=jnp.result_type(float))

@@ -35,6 +35,14 @@ class AbstractRecord(eqx.Module):
         """The value at time `t` (ms)."""
 
 
+class _Slice(eqx.Module):
+    """A slice as part of a static structure; Python's own cannot be hashed before 3.12."""
+
+    start: Any = eqx.field(static=True)
+    stop: Any = eqx.field(static=True)
+    step: Any = eqx.field(static=True)
+
+
 class Record(AbstractRecord):
     """A variable to keep, with a subset of units, a sampling interval and a reducer.
 
@@ -57,6 +65,8 @@ class Record(AbstractRecord):
     >>> rec = simulate(LIF(5), 10.0, dt=0.1, record=Record("v", index=[0, 3], every=10))
     >>> rec["v"].shape
     (10, 2)
+    >>> simulate(LIF(5), 10.0, dt=0.1, record=Record("v", index=slice(3)))["v"].shape
+    (100, 3)
 
     ```
 
@@ -78,7 +88,10 @@ class Record(AbstractRecord):
         if reduce not in _REDUCERS:
             raise ValueError(f"'reduce' must be one of {sorted(_REDUCERS)}, got {reduce!r}.")
         self.source = source
-        self.index = index if index is None or isinstance(index, slice) else np.atleast_1d(index)
+        if isinstance(index, slice):
+            self.index = _Slice(index.start, index.stop, index.step)
+        else:
+            self.index = None if index is None else np.atleast_1d(index)
         if isinstance(self.index, np.ndarray) and self.index.dtype.kind not in "iu":
             raise ValueError(f"'index' must hold whole numbers or be a slice, got {index!r}.")
         self.every = _WHOLE_RUN if every is None else int(every)
@@ -92,6 +105,8 @@ class Record(AbstractRecord):
             x = jnp.asarray(self.source(t, state, out))
         if self.reduce != "last" and not jnp.issubdtype(x.dtype, jnp.inexact):
             x = x.astype(jnp.result_type(float))
+        if isinstance(self.index, _Slice):
+            return x[self.index.start : self.index.stop : self.index.step]
         return x if self.index is None else x[self.index]
 
 
@@ -152,6 +167,20 @@ class Recording(eqx.Module):
     one variable, `rec.unit(name)` its unit, `rec.spikes(name)` its spikes as times and indices.
     `rec.state` goes on exactly where the run ended: `simulate(model, ..., state=rec.state)`.
     `rec.status` says whether everything stayed finite.
+
+    ```python
+    >>> from fdyn import simulate
+    >>> from fdyn.components import LIF
+    >>> rec = simulate(LIF(2), 30.0, dt=0.1, inputs=[[20.0, 0.0]] * 300, record=["v", "spike"])
+    >>> rec["v"].shape, rec.unit("v"), bool(rec.status.ok)
+    ((300, 2), 'mV', True)
+    >>> times, index = rec.spikes("spike")
+    >>> times.round(1).tolist(), index.tolist()
+    ([27.8], [0])
+
+    ```
+
+    **Source:** none; a convention of this library.
     """
 
     ts: Any
@@ -216,9 +245,7 @@ def make_records(record: Any) -> dict[str, AbstractRecord]:
     records = {}
     for entry in map(_make_record, entries):
         if not isinstance(entry.source, str):
-            raise ValueError(
-                "a recorded function needs a name: record={'my name': function}."
-            )
+            raise ValueError("a recorded function needs a name: record={'my name': function}.")
         if entry.source in records:
             raise ValueError(f"{entry.source!r} is recorded twice: give names, record={{...}}.")
         records[entry.source] = entry
@@ -291,7 +318,7 @@ class Store:
     ):
         self.records = records
         self.parts: dict[str, list] = {name: [] for name in records}
-        self.files: dict[str, np.ndarray] = {}
+        self.files: dict[str, np.memmap] = {}
         if stream is not None:
             folder = Path(stream)
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,8 @@
 """`simulate`: a model on a fixed time grid."""
 
-import functools
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -21,13 +20,15 @@ from ._misc import child_key, is_traced
 from .components import AbstractComponent, State
 from .solvers import AbstractStepSolver, ExponentialEuler
 
+F = TypeVar("F")
+
 # A chunk buffers about this many bytes of records: small enough to stay near the processor, large
 # enough that the cost of starting a chunk does not show.
 _CHUNK_BYTES = 4_000_000
 _CHUNK_STEPS = (256, 4096)
 # XLA's default of 256 bits leaves half of an AVX-512 unit idle: 1.5 times on Hodgkin-Huxley rates.
 # Elsewhere the option has no effect.
-_COMPILER_OPTIONS = {"xla_cpu_prefer_vector_width": 512}
+_COMPILER_OPTIONS = {"xla_cpu_prefer_vector_width": 512, "xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
 
 
 class RunState(eqx.Module):
@@ -35,6 +36,21 @@ class RunState(eqx.Module):
 
     `model`: the `State`; `inputs`: states of input components; `key`; `step`: steps made; `t0`:
     time (ms) of step 0; `dt` (ms). `time` is the time reached.
+
+    ```python
+    >>> from fdyn.components import LIF
+    >>> neuron = LIF(1)
+    >>> first = simulate(neuron, 10.0, dt=0.1, inputs=20.0)
+    >>> round(float(first.state.time), 3)
+    10.0
+    >>> second = simulate(neuron, 10.0, dt=0.1, inputs=20.0, state=first.state)
+    >>> whole = simulate(neuron, 20.0, dt=0.1, inputs=20.0)
+    >>> bool((second.state.model.y["v"] == whole.state.model.y["v"]).all())
+    True
+
+    ```
+
+    **Source:** none; a convention of this library.
     """
 
     model: State
@@ -83,19 +99,26 @@ class _Program(eqx.Module):
 
 
 def _check_same(old: State, new: State) -> None:
-    """A step returns a state of the same structure, shapes and dtypes, or says which leaf differs."""
+    """A step returns a state of the same structure, shapes and dtypes, or says what differs."""
     before = {_tree.path_str(k): x for k, x in jax.tree_util.tree_leaves_with_path(old)}
     after = {_tree.path_str(k): x for k, x in jax.tree_util.tree_leaves_with_path(new)}
     for path in sorted(before.keys() | after.keys()):
-        a, b = (f"{jnp.result_type(d[path])}{list(jnp.shape(d[path]))}" if path in d else "nothing"
-                for d in (before, after))
+        a, b = (
+            f"{jnp.result_type(d[path])}{list(jnp.shape(d[path]))}" if path in d else "nothing"
+            for d in (before, after)
+        )
         if a != b:
             raise ValueError(
                 f"a step must return a state like the one it got, but {path!r} was {a} and is {b}."
             )
 
 
-@functools.partial(eqx.filter_jit, compiler_options=_COMPILER_OPTIONS)
+def _compiled(fn: F) -> F:
+    jit: Any = eqx.filter_jit  # its types do not tell that it hands options on to jax.jit
+    return jit(fn, compiler_options=_COMPILER_OPTIONS)
+
+
+@_compiled
 def _advance(
     program: _Program,
     run: RunState,
@@ -111,8 +134,9 @@ def _advance(
     static size of the buffers. `careful` stops before the first step whose state is not finite.
     """
     buffers = {
-        name: jnp.zeros((1 if rec.whole_run(r) else capacity // r.every + 2, *acc[name].shape),
-                        acc[name].dtype)
+        name: jnp.zeros(
+            (1 if rec.whole_run(r) else capacity // r.every + 2, *acc[name].shape), acc[name].dtype
+        )
         for name, r in program.records.items()
     }
 
@@ -318,10 +342,10 @@ def _start(program: _Program, state: Any, key: Array | None, dt: float) -> RunSt
 
 
 def _check_records(program: _Program, run: RunState, shapes: dict[str, Any]) -> None:
-    plain = {
+    plain: dict[str, rec.AbstractRecord] = {
         name: rec.Record(r.source)
         for name, r in program.records.items()
-        if isinstance(getattr(r, "index", None), np.ndarray)
+        if isinstance(r, rec.Record) and isinstance(r.index, np.ndarray)
     }
     if plain:
         whole = _Program(program.model, program.solver, program.drives, plain)

@@ -216,13 +216,19 @@ def vector_field(model: AbstractComponent) -> Callable[[Any, PyTree, Args], PyTr
 
 
 class AbstractPopulation(AbstractComponent):
-    """A component of `size` like units, whose outputs are arrays of shape `[size]`."""
+    """A component of `size` like units, whose outputs are arrays of shape `[size]`.
+
+    **Source:** none; a convention of this library.
+    """
 
     size: eqx.AbstractVar[int]
 
 
 class AbstractNeuron(AbstractPopulation):
-    """A population with a membrane potential, which synapses can act on."""
+    """A population with a membrane potential, which synapses can act on.
+
+    **Source:** none; a convention of this library.
+    """
 
     @abc.abstractmethod
     def potential(self, y: PyTree) -> Array:

@@ -16,6 +16,9 @@ class AbstractChannel(eqx.Module):
 
     `ions` maps the name of an ion to its state, for channels that depend on a concentration; a
     neuron without ion dynamics passes an empty dictionary.
+
+    **Source:** Hodgkin & Huxley 1952, J. Physiol. 117:500: the membrane current as a sum of
+    independent ionic currents, each linear in the voltage.
     """
 
     units: ClassVar[dict[str, str]] = {}

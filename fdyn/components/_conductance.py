@@ -55,7 +55,8 @@ class ConductanceBased(AbstractNeuron):
     units: ClassVar[dict[str, str]] = {"v": "mV", "spike": "1", "clock": "ms"}
 
     size: int = size_field()
-    channels: dict[str, AbstractChannel]
+    # Pyright takes the size field, whose specifier it does not know, to have a default.
+    channels: dict[str, AbstractChannel]  # pyright: ignore[reportGeneralTypeIssues]
     c: Array = param(1.0, unit="uF/cm^2", doc="membrane capacitance", bound="positive")
     v_th: Array = param(0.0, unit="mV", doc="voltage that counts as a spike")
     t_ref: Array = param(0.0, unit="ms", doc="least time between spikes", bound="non-negative")

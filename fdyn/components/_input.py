@@ -15,6 +15,8 @@ class AbstractStatelessInput(AbstractPopulation):
 
     Through `inputs=` of a driver its single output is the input of what it drives; as a node of
     a network its output is read by projections.
+
+    **Source:** none; a convention of this library.
     """
 
     def init(self, *, key: Array, dt: float) -> State:

@@ -31,9 +31,9 @@ class MorrisLecar(AbstractNeuron):
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`,
     and their defaults are the class-2 (Hopf) set. `c`: uF/cm^2, 20; `g_l`, `g_ca`, `g_k`: mS/cm^2,
-    2, 4.4, 8; `e_l`, `e_ca`, `e_k`: mV, -60, 120, -84; `v1` to `v4`: mV, -1.2, 18, 2, 30; `phi`:
-    1/ms, 0.04; `v_th`: voltage that counts as a spike, mV, 0; `t_ref`: least time between spikes,
-    ms, 0; `v_init`: mV, -60; `w_init`: 1, 0.01; `spike`: the spike function.
+    2, 4.4, 8; `e_l`, `e_ca`, `e_k`: mV, -60, 120, -84; `v1`, `v2`, `v3`, `v4`: mV, -1.2, 18, 2,
+    30; `phi`: 1/ms, 0.04; `v_th`: voltage that counts as a spike, mV, 0; `t_ref`: least time
+    between spikes, ms, 0; `v_init`: mV, -60; `w_init`: 1, 0.01; `spike`: the spike function.
 
     The input $u$ is a current density (uA/cm^2), or an `Affine` in $v$ (mS/cm^2, uA/cm^2).
 

@@ -10,7 +10,10 @@ from ._base import Affine
 
 
 class AbstractOutput(eqx.Module):
-    """The current of a projection, as an `Affine` in the voltage of the target."""
+    """The current of a projection, as an `Affine` in the voltage of the target.
+
+    **Source:** none; a convention of this library.
+    """
 
     @abc.abstractmethod
     def current(self, v: Array, g: Array) -> Affine:

@@ -16,6 +16,8 @@ class AbstractSynapse(eqx.Module):
 
     Since the dynamics are linear in the arrivals, the sum over the synapses of a unit obeys the
     same equation as each of them.
+
+    **Source:** Morrison et al. 2005, Neural Comput. 17:1776, section 3.
     """
 
     units: ClassVar[dict[str, str]] = {}
@@ -69,8 +71,9 @@ class Exponential(AbstractSynapse):
     def init(self, n: int) -> dict[str, Array]:
         """At `g_init`."""
         if self.g_init.shape not in ((), (n,)):
-            raise ValueError(f"'g_init' must be a scalar or have shape ({n},), got shape "
-                             f"{self.g_init.shape}.")
+            raise ValueError(
+                f"'g_init' must be a scalar or have shape ({n},), got shape {self.g_init.shape}."
+            )
         return {"g": spread(self.g_init, n)}
 
     def flow(self, y: dict[str, Array]) -> dict[str, Any]:

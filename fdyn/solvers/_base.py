@@ -14,6 +14,8 @@ class AbstractStepSolver(eqx.Module):
     """Carries the continuous part of a state along the flow of a model by one step.
 
     `order` is the order of convergence in `dt` (the strong order for a stochastic method).
+
+    **Source:** none; a convention of this library.
     """
 
     order: eqx.AbstractClassVar[float]

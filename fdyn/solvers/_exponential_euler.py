@@ -51,7 +51,9 @@ class ExponentialEuler(AbstractOneStepSolver):
         del key
         require_no_noise(self, model, t, y, args)
         rates = model.flow(t, y, args)
-        return jax.tree.map(lambda r, x: _advance(r, x, dt), rates, y, is_leaf=is_affine), solver_state
+        return jax.tree.map(
+            lambda r, x: _advance(r, x, dt), rates, y, is_leaf=is_affine
+        ), solver_state
 
 
 def _advance(rate: Any, y: Array, dt: Array) -> Array:

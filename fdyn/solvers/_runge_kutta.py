@@ -19,8 +19,9 @@ def _combine(y: PyTree, dt: Array, weights: tuple[float, ...], stages: list[PyTr
     factors = [w for w, _ in used]
 
     def leaf(x: Array, *ks: Array) -> Array:
-        return x + dt * sum((w * k for w, k in zip(factors[1:], ks[1:], strict=True)),
-                            start=factors[0] * ks[0])
+        return x + dt * sum(
+            (w * k for w, k in zip(factors[1:], ks[1:], strict=True)), start=factors[0] * ks[0]
+        )
 
     return jax.tree.map(leaf, y, *(k for _, k in used))
 

@@ -4,6 +4,7 @@ import abc
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -22,6 +23,8 @@ class AbstractConnectivity(eqx.Module):
 
     - `weight`: `[]`, or one entry per synapse in the layout of the format.
     - `n_pre`, `n_post`: number of pre- and post-synaptic units.
+
+    **Source:** none; a definition.
     """
 
     weight: eqx.AbstractVar[Array]
@@ -78,13 +81,14 @@ class AbstractConnectivity(eqx.Module):
 
         **Raises:** `ValueError` if a shape does not fit.
 
-        !!! example
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from fdyn.sparse import from_dense
+        >>> conn = from_dense(jnp.array([[1.0, 2.0], [0.0, 3.0]]))
+        >>> print(conn.accumulate(jnp.array([10.0, 10.0]), jnp.array([1.0, 0.5])))
+        [11.  13.5]
 
-            >>> import jax.numpy as jnp
-            >>> from fdyn.sparse import from_dense
-            >>> conn = from_dense(jnp.array([[1.0, 2.0], [0.0, 3.0]]))
-            >>> print(conn.accumulate(jnp.array([10.0, 10.0]), jnp.array([1.0, 0.5])))
-            [11.  13.5]
+        ```
         """
         if weight is None:
             w = self.weight

@@ -1,6 +1,7 @@
 """Random and explicit construction of connectivities, on the host."""
 
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -39,20 +40,19 @@ def fixed_probability(
     **Raises:** `ValueError` for `p` outside [0, 1], `autapses=False` with `n_pre != n_post`, or
     a weight of another shape.
 
-    !!! example
+    ```python
+    >>> import jax
+    >>> from fdyn.sparse import fixed_probability
+    >>> conn = fixed_probability(jax.random.key(0), 3, 3, 1.0, 0.5, autapses=False)
+    >>> print(conn.to_dense())
+    [[0.  0.5 0.5]
+     [0.5 0.  0.5]
+     [0.5 0.5 0. ]]
 
-        >>> import jax
-        >>> from fdyn.sparse import fixed_probability
-        >>> conn = fixed_probability(jax.random.key(0), 3, 3, 1.0, 0.5, autapses=False)
-        >>> print(conn.to_dense())
-        [[0.  0.5 0.5]
-         [0.5 0.  0.5]
-         [0.5 0.5 0. ]]
+    ```
 
-    ??? cite "Source"
-
-        The gaps between successes are geometric: Batagelj & Brandes, "Efficient generation of
-        large random networks", Physical Review E 71, 036113 (2005).
+    **Source:** the gaps between successes are geometric, Batagelj & Brandes 2005, Phys. Rev. E
+    71:036113.
     """
     n_pre, n_post = _sizes(n_pre, n_post, autapses)
     if not 0 <= p <= 1:
@@ -103,13 +103,16 @@ def fixed_out_degree(
     **Raises:** `ValueError` if there are fewer than `k` candidates, for `autapses=False` with
     `n_pre != n_post`, or a weight of another shape.
 
-    !!! example
+    ```python
+    >>> import jax
+    >>> from fdyn.sparse import fixed_out_degree
+    >>> conn = fixed_out_degree(jax.random.key(0), 100, 50, 8, 0.5)
+    >>> conn.targets.shape
+    (100, 8)
 
-        >>> import jax
-        >>> from fdyn.sparse import fixed_out_degree
-        >>> conn = fixed_out_degree(jax.random.key(0), 100, 50, 8, 0.5)
-        >>> conn.targets.shape
-        (100, 8)
+    ```
+
+    **Source:** none; `fixed_in_degree` with the two sides exchanged.
     """
     n_pre, n_post = _sizes(n_pre, n_post, autapses)
     targets = _draw(_generator(key), n_pre, n_post, k, autapses, multapses)
@@ -143,13 +146,16 @@ def fixed_in_degree(
     **Raises:** `ValueError` if there are fewer than `k` candidates, for `autapses=False` with
     `n_pre != n_post`, or a weight of another shape.
 
-    !!! example
+    ```python
+    >>> import jax
+    >>> from fdyn.sparse import fixed_in_degree
+    >>> conn = fixed_in_degree(jax.random.key(0), 100, 50, 8, 0.5)
+    >>> print((conn.to_dense() > 0).sum(axis=0).min())
+    8
 
-        >>> import jax
-        >>> from fdyn.sparse import fixed_in_degree
-        >>> conn = fixed_in_degree(jax.random.key(0), 100, 50, 8, 0.5)
-        >>> print((conn.to_dense() > 0).sum(axis=0).min())
-        8
+    ```
+
+    **Source:** the connectivity of Brunel 2000, J. Comput. Neurosci. 8:183, section 2.
     """
     n_pre, n_post = _sizes(n_pre, n_post, autapses)
     sources = _draw(_generator(key), n_post, n_pre, k, autapses, multapses)
@@ -173,12 +179,15 @@ def from_dense(matrix: ArrayLike) -> CSR:
 
     **Raises:** `ValueError` unless `matrix` has two axes.
 
-    !!! example
+    ```python
+    >>> import numpy as np
+    >>> from fdyn.sparse import from_dense
+    >>> from_dense(np.array([[0.0, 2.0], [3.0, 0.0]])).weight.tolist()
+    [2.0, 3.0]
 
-        >>> import numpy as np
-        >>> from fdyn.sparse import from_dense
-        >>> from_dense(np.array([[0.0, 2.0], [3.0, 0.0]])).weight.tolist()
-        [2.0, 3.0]
+    ```
+
+    **Source:** none; a definition.
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2:
@@ -201,13 +210,16 @@ def from_coo(rows: ArrayLike, cols: ArrayLike, weights: ArrayLike, shape: tuple[
 
     **Raises:** `ValueError` if a unit is out of range or the lengths differ.
 
-    !!! example
+    ```python
+    >>> import numpy as np
+    >>> from fdyn.sparse import from_coo
+    >>> print(from_coo([1, 0], [0, 1], np.array([3.0, 2.0]), (2, 2)).to_dense())
+    [[0. 2.]
+     [3. 0.]]
 
-        >>> import numpy as np
-        >>> from fdyn.sparse import from_coo
-        >>> print(from_coo([1, 0], [0, 1], np.array([3.0, 2.0]), (2, 2)).to_dense())
-        [[0. 2.]
-         [3. 0.]]
+    ```
+
+    **Source:** none; a definition.
     """
     n_pre, n_post = _sizes(*shape, True)
     rows, cols, weights = np.asarray(rows), np.asarray(cols), np.asarray(weights)

@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -31,13 +32,17 @@ class CSR(AbstractConnectivity):
     0 to the number of synapses, or a shape does not fit. The values of traced arrays are not
     checked; an index out of range is then left out.
 
-    !!! example
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from fdyn.sparse import CSR
+    >>> conn = CSR(jnp.array([0, 2, 1]), jnp.array([0, 2, 3]), 0.5, n_post=3)
+    >>> print(jnp.array([1.0, 4.0]) @ conn)
+    [0.5 2.  0.5]
 
-        >>> import jax.numpy as jnp
-        >>> from fdyn.sparse import CSR
-        >>> conn = CSR(jnp.array([0, 2, 1]), jnp.array([0, 2, 3]), 0.5, n_post=3)
-        >>> print(jnp.array([1.0, 4.0]) @ conn)
-        [0.5 2.  0.5]
+    ```
+
+    **Source:** the compressed sparse row format, Saad 2003, Iterative Methods for Sparse Linear
+    Systems, section 3.4.
     """
 
     indices: Int32[Array, "*batch n_synapses"]

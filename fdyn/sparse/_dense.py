@@ -21,12 +21,15 @@ class Dense(AbstractConnectivity):
 
     **Raises:** `ValueError` if the sizes are missing or do not fit.
 
-    !!! example
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from fdyn.sparse import Dense
+    >>> print(jnp.array([1.0, 2.0]) @ Dense(jnp.array([[1.0, 0.0], [0.5, 3.0]])))
+    [2. 6.]
 
-        >>> import jax.numpy as jnp
-        >>> from fdyn.sparse import Dense
-        >>> print(jnp.array([1.0, 2.0]) @ Dense(jnp.array([[1.0, 0.0], [0.5, 3.0]])))
-        [2. 6.]
+    ```
+
+    **Source:** none; a definition.
     """
 
     weight: Inexact[Array, "..."]

@@ -26,13 +26,17 @@ class FixedFanOut(AbstractConnectivity):
     **Raises:** `ValueError` if a target is not in `[0, n_post)` or a shape does not fit. The
     values of traced arrays are not checked; a target out of range is then left out.
 
-    !!! example
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from fdyn.sparse import FixedFanOut
+    >>> conn = FixedFanOut(jnp.array([[0, 2], [1, 2]]), 0.5, n_post=3)
+    >>> print(jnp.array([1.0, 1.0]) @ conn)
+    [0.5 0.5 1. ]
 
-        >>> import jax.numpy as jnp
-        >>> from fdyn.sparse import FixedFanOut
-        >>> conn = FixedFanOut(jnp.array([[0, 2], [1, 2]]), 0.5, n_post=3)
-        >>> print(jnp.array([1.0, 1.0]) @ conn)
-        [0.5 0.5 1. ]
+    ```
+
+    **Source:** the Ellpack format, Saad 2003, Iterative Methods for Sparse Linear Systems,
+    section 3.4.
     """
 
     targets: Int32[Array, "*batch n_pre k"]

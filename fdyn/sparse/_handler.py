@@ -2,6 +2,8 @@
 
 Imported only at the first use on a CPU, since it imports Numba.
 """
+# Numba supplies the first argument of an intrinsic, which a type checker cannot know.
+# pyright: reportCallIssue=false
 
 import numpy as np
 from llvmlite import ir
@@ -53,6 +55,10 @@ _BLOCK = 2 * _LINE  # bytes of spikes tested at once
 _CAPACITY = 1024  # active rows listed before they are worked off
 _AHEAD = 3  # rows between the one fetched and the one used
 _MAX_LINES = 16  # per row and array; the hardware prefetcher follows from there
+
+
+# Not inlined by Numba: compiled once for all variants, and inlined by LLVM.
+_helper = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def _load(builder, address, llvm_type, align):
@@ -108,7 +114,7 @@ def _prefetch(typingctx, address):
     return types.void(types.int64), codegen
 
 
-@njit(inline="always")
+@_helper
 def _prefetch_span(start, stop):
     stop = min(stop, start + _MAX_LINES * _LINE)
     while start < stop:
@@ -116,35 +122,39 @@ def _prefetch_span(start, stop):
         start += _LINE
 
 
-@njit(inline="always")
+@_helper
 def _argument(frame, index):
     return _i64(_i64(frame + _ARGS) + 8 * index)
 
 
-@njit(inline="always")
+@_helper
 def _dim(buffer, axis):
     """Size of an axis; negative axes count from the last."""
     rank = _i64(buffer + _RANK)
     return _i64(_i64(buffer + _DIMS) + 8 * (axis + rank if axis < 0 else axis))
 
 
-@njit(inline="always")
+@_helper
+def _batch_dim(buffers, axis):
+    """Size of a batch axis: the sizes of the three operands broadcast against each other."""
+    return max(_dim(buffers[0], axis), _dim(buffers[1], axis), _dim(buffers[2], axis))
+
+
+@_helper
 def _batch_size(buffers, rank):
-    """Number of products: the batch dimensions broadcast against each other."""
+    """Number of products."""
     size = 1
     for axis in range(rank):
-        size *= max(_dim(buffers[0], axis), _dim(buffers[1], axis), _dim(buffers[2], axis))
+        size *= _batch_dim(buffers, axis)
     return size
 
 
-@njit(inline="always")
-def _offset(buffer, buffers, rank, position):
-    """Flat index of a buffer's slice for product `position`; size-1 axes are repeated."""
+@_helper
+def _batch_offset(buffer, buffers, rank, position):
+    """Number of a buffer's slice for product `position`; axes of size 1 are repeated."""
     offset, stride = 0, 1
-    for back in range(rank):
-        axis = rank - 1 - back
-        full = max(_dim(buffers[0], axis), _dim(buffers[1], axis), _dim(buffers[2], axis))
-        own = _dim(buffer, axis)
+    for axis in range(rank - 1, -1, -1):
+        full, own = _batch_dim(buffers, axis), _dim(buffer, axis)
         if own > 1:
             offset += (position % full) * stride
         stride *= own
@@ -152,7 +162,7 @@ def _offset(buffer, buffers, rank, position):
     return offset
 
 
-@njit(inline="always")
+@_helper
 def _answer_metadata(frame, extension, major, minor):
     """Report the API version; left unset, XLA refuses the handler, if a struct is too small."""
     metadata = _i64(extension + _METADATA)
@@ -160,6 +170,28 @@ def _answer_metadata(frame, extension, major, minor):
         _pointer(metadata + _MAJOR, types.int32)[0] = major
         _pointer(metadata + _MINOR, types.int32)[0] = minor
         _pointer(metadata + _TRAITS, types.int32)[0] = 0
+
+
+@_helper
+def _collect(s, address, width, mask, i, n, rows):
+    """List the active rows from the `i`-th on: where to go on, and how many were found."""
+    block = _BLOCK // width
+    count = 0
+    while i + block <= n and count + block <= _CAPACITY:
+        bits = 0
+        for word in range(_BLOCK // 8):
+            bits |= _i64(address + i * width + 8 * word)
+        if bits & mask:
+            for j in range(i, i + block):
+                rows[count] = j
+                count += 1 if s[j] != 0 else 0
+        i += block
+    if i + block > n:
+        while i < n and count < _CAPACITY:
+            rows[count] = i
+            count += 1 if s[i] != 0 else 0
+            i += 1
+    return i, count
 
 
 def make_handler(role, per_synapse, fan_out, dtype, version):
@@ -185,8 +217,6 @@ def make_handler(role, per_synapse, fan_out, dtype, version):
     width = np.dtype(dtype).itemsize
     # All bits but the signs, so that -0.0 is no spike.
     mask = 0x7FFFFFFF_7FFFFFFF if dtype == "float32" else 0x7FFFFFFF_FFFFFFFF
-    block = _BLOCK // width
-    words = _BLOCK // 8
     to_post, to_pre, to_weight = role == "g", role == "s", role == "w"
     # Operand numbers of the weights, the pre- and the post-synaptic vector.
     at_w, at_s, at_g = {"g": (1, 2, 0), "s": (1, 0, 2), "w": (0, 1, 2)}[role]
@@ -227,9 +257,9 @@ def make_handler(role, per_synapse, fan_out, dtype, version):
             s_data = result_data if to_pre else _i64(buffers[at_s] + _DATA)
             g_data = result_data if to_post else _i64(buffers[at_g] + _DATA)
             if rank > 0:
-                w_data += _offset(buffers[at_w], buffers, rank, position) * n_weights * width
-                s_data += _offset(buffers[at_s], buffers, rank, position) * n_pre * width
-                g_data += _offset(buffers[at_g], buffers, rank, position) * n_post * width
+                w_data += _batch_offset(buffers[at_w], buffers, rank, position) * n_weights * width
+                s_data += _batch_offset(buffers[at_s], buffers, rank, position) * n_pre * width
+                g_data += _batch_offset(buffers[at_g], buffers, rank, position) * n_post * width
             w = _pointer(w_data, real)
             s = _pointer(s_data, real)
             g = _pointer(g_data, real)
@@ -237,27 +267,13 @@ def make_handler(role, per_synapse, fan_out, dtype, version):
 
             i = 0
             while i < n_pre:
-                count = 0
                 if to_pre:
-                    while i < n_pre and count < _CAPACITY:
-                        rows[count] = i
-                        count += 1
-                        i += 1
+                    count = min(_CAPACITY, n_pre - i)
+                    for k in range(count):
+                        rows[k] = i + k
+                    i += count
                 else:
-                    while i + block <= n_pre and count + block <= _CAPACITY:
-                        bits = 0
-                        for word in range(words):
-                            bits |= _i64(s_data + i * width + 8 * word)
-                        if bits & mask:
-                            for j in range(i, i + block):
-                                rows[count] = j
-                                count += 1 if s[j] != 0 else 0
-                        i += block
-                    if i + block > n_pre:
-                        while i < n_pre and count < _CAPACITY:
-                            rows[count] = i
-                            count += 1 if s[i] != 0 else 0
-                            i += 1
+                    i, count = _collect(s, s_data, width, mask, i, n_pre, rows)
 
                 for k in range(count):
                     if k + _AHEAD < count:
@@ -265,8 +281,8 @@ def make_handler(role, per_synapse, fan_out, dtype, version):
                         if fan_out:
                             lo, hi = row * pitch, (row + 1) * pitch
                         else:
-                            if k + 2 * _AHEAD < count:
-                                _prefetch(rows_address + 4 * np.int64(rows[k + 2 * _AHEAD]))
+                            ahead = min(k + 2 * _AHEAD, count - 1)
+                            _prefetch(rows_address + 4 * np.int64(rows[ahead]))
                             lo, hi = np.int64(row_start[row]), np.int64(row_start[row + 1])
                         _prefetch_span(post_address + 4 * lo, post_address + 4 * hi)
                         if per_synapse:

@@ -63,14 +63,17 @@ def use_native(enabled: bool) -> Iterator[None]:
 
     **Returns:** a context manager.
 
-    !!! example
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from fdyn.sparse import CSR, use_native
+    >>> conn = CSR(jnp.array([1]), jnp.array([0, 1]), 2.0, n_post=2)
+    >>> with use_native(False):
+    ...     print(jnp.ones(1) @ conn)
+    [0. 2.]
 
-        >>> import jax.numpy as jnp
-        >>> from fdyn.sparse import CSR, use_native
-        >>> conn = CSR(jnp.array([1]), jnp.array([0, 1]), 2.0, n_post=2)
-        >>> with use_native(False):
-        ...     print(jnp.ones(1) @ conn)
-        [0. 2.]
+    ```
+
+    **Source:** none; a convention of this library.
     """
     before = _State.enabled
     _State.enabled = enabled

@@ -21,12 +21,15 @@ class OneToOne(AbstractConnectivity):
 
     **Raises:** `ValueError` if the size is missing or does not fit.
 
-    !!! example
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from fdyn.sparse import OneToOne
+    >>> print(jnp.array([1.0, 2.0]) @ OneToOne(0.5, n=2))
+    [0.5 1. ]
 
-        >>> import jax.numpy as jnp
-        >>> from fdyn.sparse import OneToOne
-        >>> print(jnp.array([1.0, 2.0]) @ OneToOne(0.5, n=2))
-        [0.5 1. ]
+    ```
+
+    **Source:** none; a definition.
     """
 
     weight: Inexact[Array, "..."]
