@@ -13,6 +13,8 @@ from ._record import Recording as Recording
 from ._record import Spikes as Spikes
 from ._simulate import RunState as RunState
 from ._simulate import simulate as simulate
+from ._solution import Solution as Solution
+from ._solve import solve as solve
 from .components import AbstractComponent as AbstractComponent
 from .components import Affine as Affine
 from .components import Args as Args

@@ -1,0 +1,157 @@
+"""The events of a model as one vector of functions, and on which side of zero each of them is."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.extend.core import Literal
+from jaxtyping import PyTree
+
+from ._network import Network, find
+from .components import AbstractComponent, Args
+
+# The value handed to the root finder is scaled down, so that its tolerance is one of time alone.
+_SCALE = 1e-12
+
+
+def values(model: AbstractComponent, t: Array, y: PyTree, args: Args) -> Array:
+    """All event functions as one vector."""
+    leaves = [jnp.ravel(x) for x in jax.tree.leaves(model.events(t, y, args))]
+    return jnp.concatenate(leaves) if leaves else jnp.zeros(0, jnp.result_type(float))
+
+
+def mask_like(tree: PyTree, mask: Array) -> PyTree:
+    """A vector of flags in the form of the tree of event functions."""
+    leaves, structure = jax.tree.flatten(tree)
+    parts, start = [], 0
+    for x in leaves:
+        parts.append(mask[start : start + x.size].reshape(x.shape))
+        start += x.size
+    return jax.tree.unflatten(structure, parts)
+
+
+class Segment(eqx.Module):
+    """What is constant while the flow is integrated without interruption.
+
+    `mem`; `start` (ms); inputs are read between `low` and `high` (ms), just inside of their
+    discontinuities; `side`: which event functions are above zero.
+    """
+
+    mem: PyTree
+    start: Array
+    low: Array
+    high: Array
+    side: Array
+
+
+class Crossing(eqx.Module):
+    """The first change of side of any event function, as one function that crosses zero upward.
+
+    Every event function is below or above zero all through a segment. Turned so that all are
+    negative, their maximum is zero where the first of them changes sides.
+    """
+
+    model: AbstractComponent
+    args: Callable[[Array, Segment], Args]
+
+    def __call__(self, t: Array, y: PyTree, args: Segment, **kwargs: Any) -> Array:
+        """The maximum, scaled; negative at the start of the segment, whatever rounding says."""
+        del kwargs
+        g = values(self.model, t, y, self.args(t, args))
+        h = jnp.max(jnp.where(args.side, -g, g)) * _SCALE
+        return jnp.where(t > args.start, h, -jnp.ones_like(h))
+
+
+def slopes(model: AbstractComponent, t: Array, y: PyTree, dy: PyTree, args: Args) -> Array:
+    """The time derivatives of the event functions along the flow, whose value is `dy`."""
+    _, slope = jax.jvp(lambda t, y: values(model, t, y, args), (t, y), (jnp.ones_like(t), dy))
+    return slope
+
+
+def changed(g: Array, slope: Array, side: Array, hit: Array, tol: Array) -> Array:
+    """Which event functions change sides at an instant: the located one, and those that follow
+    within the tolerance `tol` (ms) in which instants are told apart."""
+    g, slope = jnp.where(side, -g, g), jnp.where(side, -slope, slope)
+    soon = (slope > 0) & (g + tol * slope > 0)
+    # The located one counts even if rounding leaves it a little short of zero.
+    return soon | (hit & (jnp.arange(g.size) == jnp.argmax(g)))
+
+
+def after_jump(
+    g: Array, new: Array, side: Array, turned: Array, fired: Array
+) -> tuple[Array, Array]:
+    """The sides after a jump that took the event functions from `g` to `new`, and those that the
+    jump itself carried to zero or above, which are due to fire at the same instant."""
+    down = (new < g) & (new < 0)
+    side = jnp.where(fired, ~down, (side ^ turned) & ~down)
+    return side, ~fired & ~side & (new >= 0) & (new > g)
+
+
+def depends(fn: Callable[[Any], Any], x: Any) -> bool:
+    """Whether the value of `fn` is computed from `x` at all."""
+    jaxpr = jax.make_jaxpr(fn)(x).jaxpr
+    needed = {v for v in jaxpr.outvars if not isinstance(v, Literal)}
+    for eqn in reversed(jaxpr.eqns):
+        if any(v in needed for v in eqn.outvars):
+            needed.update(v for v in eqn.invars if not isinstance(v, Literal))
+    return any(v in needed for v in jaxpr.invars)
+
+
+def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str = "") -> None:
+    """Refuse what has no meaning without a time grid, naming the part of the model."""
+    what = f"{path!r} ({type(model).__name__})" if path else f"this {type(model).__name__}"
+    if isinstance(model, Network):
+        for name, node in model.nodes.items():
+            inner = Args(args.mem[name], (args.u or {}).get(name))
+            check(node, t, y[name], inner, f"{path}.{name}".lstrip("."))
+        for name, p in model.projections.items():
+            if p.delay > 0:
+                raise ValueError(
+                    f"solve: the projection {name!r} has a delay of {p.delay:g} ms, and the "
+                    "adaptive route has no delays. Use simulate, or a delay of 0."
+                )
+            pre, _ = find(model, p.pre, "pre")
+            if not jax.tree.leaves(
+                eqx.filter_eval_shape(pre.events, t, *_node_state(y, args, p.pre))
+            ):
+                raise ValueError(
+                    f"solve: the projection {name!r} carries the output of {p.pre!r} "
+                    f"({type(pre).__name__}), which has no events but an output at every step of "
+                    "a time grid. Use simulate, or drive the model through 'inputs'."
+                )
+        return
+    if model.diffusion(t, y, args) is not None:
+        raise ValueError(
+            f"solve: {what} has noise (its diffusion is not None), and the adaptive route is for "
+            "equations without. Use simulate with solver=fdyn.solvers.EulerMaruyama()."
+        )
+    if depends(lambda key: model.jump(t, y, args, dt=t, key=key), jax.random.key(0)):
+        raise ValueError(
+            f"solve: {what} draws random numbers at every step of a time grid, which the adaptive "
+            "route does not have. Use simulate."
+        )
+
+
+def _node_state(y: PyTree, args: Args, path: str) -> tuple[PyTree, Args]:
+    mem = args.mem
+    for name in path.split("."):
+        if not (isinstance(y, dict) and name in y and isinstance(mem, dict) and name in mem):
+            break
+        y, mem = y[name], mem[name]
+    return y, Args(mem)
+
+
+def outputs(model: AbstractComponent, t: Array, y: PyTree, args: Args, out: PyTree) -> PyTree:
+    """Where the outputs of the components that have events are not zero."""
+    if isinstance(model, Network):
+        parts = {
+            name: outputs(node, t, y[name], Args(args.mem[name]), out[name])
+            for name, node in model.nodes.items()
+        }
+        return {name: part for name, part in parts.items() if part}
+    if not jax.tree.leaves(eqx.filter_eval_shape(model.events, t, y, args)):
+        return {}
+    return jax.tree.map(lambda x: x != 0, out)

@@ -1,0 +1,374 @@
+"""`solve`: a model with adaptive steps and exactly located events, on diffrax."""
+
+from typing import Any
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jax import Array
+
+from . import _drive as drv
+from . import _events as ev
+from . import _segments as seg
+from . import _tree
+from ._grid import as_time
+from ._misc import child_key, is_traced, magnitude
+from ._network import paths_of, unit_of
+from ._record import Status
+from ._simulate import RunState
+from ._solution import Dense, Solution
+from .components import AbstractComponent, Args, State
+from .solvers import Euler
+
+_CHUNK_EVENTS = 256
+_MAX_EVENTS = {"plain": 1_000_000, "traced": 1000}
+_MAX_STEPS = {"plain": 10_000_000, "traced": 100_000}
+
+
+def solve(
+    model: AbstractComponent,
+    duration: Any,
+    *,
+    inputs: Any = None,
+    solver: diffrax.AbstractSolver = diffrax.Tsit5(),
+    rtol: float = 1e-6,
+    atol: float = 1e-8,
+    stepsize_controller: diffrax.AbstractStepSizeController | None = None,
+    dt0: Any = None,
+    state: State | RunState | None = None,
+    t0: Any = None,
+    ts: Any = None,
+    dense: bool = False,
+    breaks: Any = (),
+    max_events: int | None = None,
+    max_steps: int | None = None,
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint(),
+    key: Array | None = None,
+    throw: bool = True,
+) -> Solution:
+    r"""Solve a model with adaptive steps and with events located exactly.
+
+    $$\dot y = f(t, y, m, u(t)) \quad\text{until some event function } g_k(t, y)
+      \text{ crosses zero upward};\qquad (y, m) \leftarrow \text{jump}(t, y, m)$$
+
+    The same model that `simulate` runs on a time grid: `flow` is integrated by a solver of
+    diffrax, the crossings of `events` are found on its dense output, and `jump` is called there
+    and where a clock (a refractory period) runs out. Events of the same instant, which is to say
+    within the tolerance of the root finder (about 3e-10 ms in double precision), fire together.
+    Two crossings of one event function within one solver step are missed.
+
+    New parameters, inputs, states and durations reuse the compiled program. Inside `jit`, `vmap`
+    and `grad` it works too, without `dense`; derivatives go through the events.
+
+    **Arguments:**
+
+    - `model`: any component or `Network` without noise and without delays.
+    - `duration`: ms, number or quantity.
+    - `inputs`: as for `simulate`, save arrays over time: constants, functions of time (ms), and
+      components such as `ConstantInput` whose output needs no time grid.
+    - `solver`: of diffrax; for stiff models `diffrax.Kvaerno5()`.
+    - `rtol`, `atol`: tolerances of a step, for the worst state variable; 1e-6 and 1e-8.
+    - `stepsize_controller`: of diffrax, in the place of the two; `dt0`: the first step after each
+      event, ms, chosen by the solver if left out.
+    - `state`: where to start: a `State`, or the `.state` of a solution or recording to go on.
+    - `t0`: time of the start, ms: 0, or the time that `state` has reached.
+    - `ts`: times to keep the state at, ms, increasing; only the end if left out.
+    - `dense`: keep the interpolants, so that the solution can be evaluated anywhere.
+    - `breaks`: times (ms) at which inputs jump; the solver starts anew there. A short pulse that
+      is not named here can be stepped over.
+    - `max_events`: instants with events, 1,000,000; inside of `jit`, where memory is set aside for
+      all of them, 1000. `max_steps`: solver steps, 10,000,000; inside of `jit` 100,000.
+    - `adjoint`: how to differentiate: `diffrax.RecursiveCheckpointAdjoint()` for `grad`, or
+      `diffrax.ForwardMode()` for `jvp`.
+    - `key`: random key for the initial state, `jax.random.key(0)`.
+    - `throw`: raise when the end is not reached; otherwise the solution holds what came before,
+      and `.status` says when and why.
+
+    **Returns:** a `Solution`.
+
+    **Raises:** `ValueError` for models with noise, delays or random parts, inputs that need a time
+    grid, times out of order; `FloatingPointError` where the solver cannot go on, and
+    `RuntimeError` where `max_events` or `max_steps` are not enough.
+
+    ```python
+    >>> from fdyn.components import LIF
+    >>> sol = solve(LIF(1, tau=20.0, v_rest=-65.0, v_th=-50.0), 50.0, inputs=20.0)
+    >>> round(float(sol.spikes("spike").times[0]), 6)  # 20 log(4)
+    27.725887
+
+    ```
+
+    **Source:** event location on dense output, Hairer, Nørsett & Wanner 1993, Solving ODEs I,
+    section II.6; spiking networks as hybrid systems, Brette et al. 2007, J. Comput. Neurosci.
+    23:349, section 2.2.
+    """
+    default = jax.random.key(0) if key is None else key
+    start, state, found_key = _state_of(model, state, default)
+    t0 = start if t0 is None else _time(t0, "t0")
+    t1 = t0 + _time(duration, "duration", positive=True)
+    drives, states = _inputs(model, inputs, default)
+    program = seg.Program(
+        model=model,
+        drives=drives,
+        states=states,
+        solver=solver,
+        controller=_controller(stepsize_controller, rtol, atol),
+        dt0=None if dt0 is None else _time(dt0, "dt0", positive=True),
+        t1=t1,
+        ts=_times(ts, t0, t1),
+        breaks=_breaks(breaks),
+        max_events=jnp.zeros((), jnp.int32),
+        max_steps=jnp.zeros((), jnp.int32),
+        key=default,
+        adjoint=adjoint,
+        dense=bool(dense),
+    )
+    traced = is_traced((program, state, t0))
+    limits = []
+    for name, given, usual in (
+        ("max_events", max_events, _MAX_EVENTS),
+        ("max_steps", max_steps, _MAX_STEPS),
+    ):
+        value = usual["traced" if traced else "plain"] if given is None else given
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
+            raise ValueError(f"'{name}' must be a positive whole number, got {given!r}.")
+        limits.append(value)
+    program = eqx.tree_at(
+        lambda p: (p.max_events, p.max_steps),
+        program,
+        tuple(jnp.array(x, jnp.int32) for x in limits),
+    )
+    if traced:
+        run, events = _traced(program, t0, state, *limits)
+        dense_out = None
+    else:
+        run, events, dense_out = _plain(program, t0, state)
+    return _solution(program, run, events, dense_out, t0, limits, found_key, traced, throw)
+
+
+def _traced(
+    program: seg.Program, t0: Array, state: State, max_events: int, max_steps: int
+) -> tuple[seg.Run, seg.Events]:
+    if program.dense:
+        raise ValueError(
+            "dense=True has no meaning inside jit, vmap and grad, where the number of steps is "
+            "not known: give the times you need as 'ts'."
+        )
+    forward = isinstance(program.adjoint, diffrax.ForwardMode)
+    if not (forward or isinstance(program.adjoint, diffrax.RecursiveCheckpointAdjoint)):
+        raise ValueError(
+            "'adjoint' must be diffrax.RecursiveCheckpointAdjoint() or diffrax.ForwardMode(), "
+            f"got {type(program.adjoint).__name__}."
+        )
+    run = seg.start(program, t0, state)
+    # Up to four segments per event: to the crossing, the way back, a clock, its rounding.
+    events = 4 * max_events if run.side.size else 0
+    rows = program.ts.size // seg.CALL_ROWS
+    segments = events + program.breaks.size + rows + max_steps // seg.CALL_STEPS + 8
+    capacity = max_events if run.side.size else 1
+    kind = "lax" if forward else "checkpointed"
+    return seg.advance(program, run, capacity, segments, kind)
+
+
+def _plain(
+    program: seg.Program, t0: Array, state: State
+) -> tuple[seg.Run, seg.Events, Dense | None]:
+    """Chunk by chunk, so that memory need not be set aside for all events and steps."""
+    run = seg.start(program, t0, state)
+    times, fired, steps, interpolation = [], [], [], None
+    while int(run.code) == seg.RUNNING:
+        if program.dense:
+            run, events, found = seg.advance_dense(program, run)
+            n = int(found.ts_size) - 1
+            ends = np.asarray(found.ts)
+            steps.append(
+                (
+                    ends[:n],
+                    ends[1 : n + 1],
+                    jax.tree.map(lambda x, n=n: np.asarray(x)[:n], found.infos),
+                )
+            )
+            interpolation = found.interpolation_cls
+        else:
+            run, events = seg.advance(program, run, _CHUNK_EVENTS, None, "chunk")
+        n = int(events.n)
+        times.append(np.asarray(events.times)[:n])
+        fired.append(jax.tree.map(lambda x, n=n: np.asarray(x)[:n], events.fired))
+    joined = seg.Events(
+        np.concatenate(times),  # pyright: ignore[reportArgumentType]
+        jax.tree.map(lambda *x: np.concatenate(x), *fired),
+        run.counts["events"],
+    )
+    return run, joined, _join_dense(steps, interpolation) if program.dense else None
+
+
+def _join_dense(steps: list, interpolation: Any) -> Dense:
+    start, end, infos = jax.tree.map(lambda *x: np.concatenate(x), *steps)
+    # A power of two, so that evaluating solutions of similar lengths shares a compiled program.
+    pad = (1 << max(start.size - 1, 1).bit_length()) - start.size
+
+    def grow(x: np.ndarray, fill: float) -> Array:
+        return jnp.asarray(np.concatenate([x, np.full((pad, *x.shape[1:]), fill, x.dtype)]))
+
+    return Dense(
+        grow(start, np.inf),
+        grow(end, np.inf),
+        jax.tree.map(lambda x: grow(x, 0), infos),
+        interpolation,
+    )
+
+
+def _solution(
+    program: seg.Program,
+    run: seg.Run,
+    events: seg.Events,
+    dense: Dense | None,
+    t0: Array,
+    limits: list[int],
+    key: Array,
+    traced: bool,
+    throw: bool,
+) -> Solution:
+    ts = program.ts
+    # The end of the solve is kept after its jump, like every other time.
+    at_end = (jnp.arange(ts.size, dtype=jnp.int32) >= run.row) & (ts <= run.t)
+    ys = jax.tree.map(
+        lambda old, y: jnp.where(at_end.reshape(-1, *[1] * y.ndim), y[None], old), run.ys, run.y
+    )
+    ok = run.code == seg.DONE
+    if traced:
+        if throw:
+            ys = eqx.error_if(
+                ys, ~ok, "solve: the end was not reached; see .status with throw=False"
+            )
+        status = Status(ok)
+    else:
+        status = _status(program, run, limits)
+        if throw and not status.ok:
+            kind = FloatingPointError if int(run.code) == seg.STUCK else RuntimeError
+            raise kind(status.message)
+        n = int(run.row) + int(at_end.sum())
+        ts, ys = ts[:n], jax.tree.map(lambda x: x[:n], ys)
+    zero = jnp.zeros((), run.t.dtype)
+    end = RunState(State(run.y, run.mem), {}, key, jnp.zeros((), jnp.int32), run.t, zero)
+    units = {
+        path: unit_of(program.model, _tree.split(path))
+        for path in paths_of(run.y, events.fired, ())
+    }
+    return Solution(ts, ys, events.times, events.fired, end, status, run.counts, units, dense)
+
+
+def _status(program: seg.Program, run: seg.Run, limits: list[int]) -> Status:
+    t, code = float(run.t), int(run.code)
+    if code == seg.DONE:
+        return Status(True)
+    reason = {
+        seg.STUCK: "the solver could not go on: its steps became too small, or the state is not "
+        "finite. Does the solution exist up to there? Try an implicit solver such as "
+        "diffrax.Kvaerno5() for stiff equations, and look at the parameters and inputs",
+        seg.STEPS: f"max_steps = {limits[1]} solver steps were not enough. Allow more, use larger "
+        "tolerances, or an implicit solver such as diffrax.Kvaerno5() for stiff equations",
+        seg.EVENTS: f"there were more events than max_events = {limits[0]} instants. Allow more, "
+        "or look for a neuron that fires without end",
+    }[code]
+    return Status(
+        False,
+        t,
+        "",
+        f"solve stopped at t = {t:g} ms of {float(program.t1):g}: {reason}. "
+        "With throw=False what came before is returned.",
+    )
+
+
+def _state_of(model: AbstractComponent, state: Any, key: Array) -> tuple[Array, State, Array]:
+    """The time, the state and the key to start with."""
+    zero = jnp.zeros((), jnp.result_type(float))
+    if isinstance(state, RunState):
+        return state.time, State(state.model.y, state.model.mem), state.key
+    if state is None:
+        state = model.init(key=child_key(key, "init"), dt=1.0)
+    # Weakly typed leaves would become strong after a jump.
+    state = jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), State(state.y, state.mem))
+    return zero, state, key
+
+
+def _time(value: Any, name: str, *, positive: bool = False) -> Array:
+    value = magnitude(value, "ms", name)
+    if not is_traced(value):
+        value = as_time(value, name) if positive else float(value)
+        if not np.isfinite(value):
+            raise ValueError(f"'{name}' must be a finite number of ms, got {value}.")
+    return jnp.asarray(value, jnp.result_type(float))
+
+
+def _times(ts: Any, t0: Array, t1: Array) -> Array:
+    if ts is None:
+        return t1[None]
+    ts = magnitude(ts, "ms", "ts")
+    if is_traced((ts, t0, t1)):
+        return jnp.atleast_1d(ts)
+    array = np.atleast_1d(np.asarray(ts, jnp.result_type(float)))
+    if array.ndim != 1 or not array.size or not (np.diff(array) > 0).all():
+        raise ValueError("'ts' must be times (ms) in increasing order, each only once.")
+    if array[0] < float(t0) or array[-1] > float(t1):
+        raise ValueError(
+            f"'ts' must lie between the start, {float(t0):g} ms, and the end, {float(t1):g} ms; "
+            f"got {array[0]:g} to {array[-1]:g} ms."
+        )
+    return jnp.asarray(array)
+
+
+def _breaks(breaks: Any) -> Array:
+    breaks = magnitude(breaks, "ms", "breaks")
+    if is_traced(breaks):
+        return jnp.atleast_1d(breaks)
+    array = np.atleast_1d(np.asarray(breaks, jnp.result_type(float)))
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ValueError("'breaks' must be finite times (ms).")
+    return jnp.asarray(array)
+
+
+def _controller(
+    controller: diffrax.AbstractStepSizeController | None, rtol: Any, atol: Any
+) -> diffrax.AbstractStepSizeController:
+    if controller is not None:
+        return controller
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not is_traced(value) and not value > 0:
+            raise ValueError(f"'{name}' must be positive, got {value!r}.")
+    dtype = jnp.result_type(float)
+    # Arrays, since other tolerances must not compile anew; the worst variable counts, since the
+    # accuracy of a neuron must not depend on how many others there are.
+    return diffrax.PIDController(
+        rtol=jnp.asarray(rtol, dtype), atol=jnp.asarray(atol, dtype), norm=optx.max_norm
+    )
+
+
+def _inputs(
+    model: AbstractComponent, inputs: Any, key: Array
+) -> tuple[dict[str, drv.AbstractDrive], dict[str, State]]:
+    """The inputs, and the (empty) states of those that are components."""
+    drives = drv.make_drives(model, inputs, Euler(), None)
+    states = dict.fromkeys(drives, State((), ()))
+    for path, drive in drives.items():
+        if not isinstance(drive, drv.Component):
+            continue
+        component = drive.component
+        state = component.init(key=key, dt=1.0)
+        states[path] = State(state.y, state.mem)
+        one = jnp.ones((), jnp.result_type(float))
+
+        def output(x: Any, component: Any = component, state: State = state, t: Array = one) -> Any:
+            dt, key = x
+            return component.jump(t, state.y, Args(state.mem), dt=dt, key=key)[2]
+
+        if jax.tree.leaves(state) or ev.depends(output, (one, key)):
+            raise ValueError(
+                f"solve: the input {path or type(component).__name__!r} is a "
+                f"{type(component).__name__}, which is random, has a state of its own or depends "
+                "on a time step. Use simulate, or a function of time."
+            )
+    return drives, states
