@@ -11,9 +11,16 @@ from jax import Array
 from jaxtyping import PyTree
 
 from . import _tree
-from ._misc import is_traced
+from ._misc import is_quantity, is_traced
 from ._network import Network, find
-from .components import AbstractComponent, AbstractPopulation, Affine, Args, State
+from .components import (
+    AbstractComponent,
+    AbstractPopulation,
+    AbstractStatelessInput,
+    Affine,
+    Args,
+    State,
+)
 
 
 class AbstractDrive(eqx.Module):
@@ -146,15 +153,25 @@ def make_drives(
 def _make_drive(
     node: AbstractComponent, value: Any, what: str, solver: Any, n_steps: int | None
 ) -> AbstractDrive:
+    if isinstance(node, AbstractStatelessInput):
+        raise ValueError(f"{what}: a {type(node).__name__} takes no input.")
     size = getattr(node, "size", None)
     if isinstance(value, AbstractPopulation):
-        if size is not None and value.size not in (1, size):
-            check_shape((value.size,), size, what)
+        if size is not None and value.size != size:
+            raise ValueError(
+                f"{what}: the {type(value).__name__} must have one unit per unit of the "
+                f"{type(node).__name__}, {size}; it has {value.size}."
+            )
         return Component(component=value, solver=solver, size=size)
     if isinstance(value, Affine):
         return Constant(u=jax.tree.map(jnp.asarray, value), size=size)
     if callable(value):
         return Function(fn=value, size=size)
+    if is_quantity(value):
+        raise ValueError(
+            f"{what} takes a plain number in the unit of that input (see the component), since "
+            f"inputs carry no unit; got {value!r}."
+        )
     traced = is_traced(value)
     try:
         array = value if traced else np.asarray(value, dtype=jnp.result_type(float))

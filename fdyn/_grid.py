@@ -23,11 +23,14 @@ def as_time(value: Any, name: str, *, zero: bool = False) -> float:
     value = magnitude(value, "ms", name)
     try:
         time = float(value)
+    except ValueError as e:
+        raise ValueError(f"'{name}' must be a number of ms, got {value!r}.") from e
     except TypeError as e:  # a tracer: its value is not known while the program is traced
         raise ValueError(
             f"'{name}' must be a known number of ms, because it sets how many steps are made; "
             f"got {value!r}."
         ) from e
     if not (time > 0 or (zero and time == 0)) or math.isinf(time):
-        raise ValueError(f"'{name}' must be a positive, finite number of ms, got {time}.")
+        bound = "zero or a positive" if zero else "a positive"
+        raise ValueError(f"'{name}' must be {bound}, finite number of ms, got {time}.")
     return time

@@ -1,6 +1,7 @@
 """Small helpers that everything else stands on: safe rate functions, names, hashes."""
 
 import difflib
+import inspect
 import math
 import zlib
 from collections.abc import Iterable
@@ -83,6 +84,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def is_traced(tree: Any) -> bool:
     """Whether a transformation (jit, vmap, grad) is looking at any leaf of `tree`."""
     return any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(tree))
+
+
+def under_trace(functions: Iterable[Any] = ()) -> bool:
+    """Whether this is called inside a transformation that makes even constants abstract (jit).
+
+    Or inside one (grad, vmap) of which one of `functions` has caught a traced value.
+    """
+    return is_traced(jnp.zeros(())) or any(map(_caught, functions))
+
+
+def _caught(fn: Any, seen: tuple[int, ...] = ()) -> bool:
+    cells = inspect.getclosurevars(fn).nonlocals.values() if inspect.isfunction(fn) else ()
+    seen = (*seen, id(fn))
+    return any(is_traced(c) or (id(c) not in seen and _caught(c, seen)) for c in cells)
 
 
 def is_quantity(value: Any) -> TypeGuard[Any]:

@@ -58,6 +58,12 @@ class Network(AbstractComponent):
         nodes: dict[str, AbstractComponent],
         projections: dict[str, Projection] | None = None,
     ):
+        for what, value in (("nodes", nodes), ("projections", projections)):
+            if not isinstance(value, dict | None):
+                raise ValueError(
+                    f"Network: '{what}' must be a dictionary from name to object, "
+                    f"got {type(value).__name__}."
+                )
         self.nodes = dict(nodes)
         self.projections = dict(projections or {})
 
@@ -180,6 +186,8 @@ class Network(AbstractComponent):
 
 def find(model: Any, path: str, what: str) -> tuple[AbstractComponent, tuple[str, ...]]:
     """The component at `path`, and what of the path leads on into its state or outputs."""
+    if not isinstance(path, str):
+        raise ValueError(f"{what}: a path is text such as 'V1.E', got {path!r}.")
     names = _tree.split(path)
     while isinstance(model, Network) and names:
         if names[0] not in model.nodes:

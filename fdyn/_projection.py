@@ -7,17 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ._grid import steps_of
-from ._misc import magnitude
+from ._grid import as_time, steps_of
 from .components import AbstractOutput, AbstractSynapse, Affine
 from .sparse import AbstractConnectivity
 
 
 def _delay(value: Any) -> float:
-    value = float(magnitude(value, "ms", "delay"))
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"'delay' must be a finite number of ms, not negative, got {value}.")
-    return value
+    return as_time(value, "delay", zero=True)
 
 
 class Projection(eqx.Module):

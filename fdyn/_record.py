@@ -1,6 +1,7 @@
 """What a run keeps: recorded variables, spikes, and the recording that holds them."""
 
 import abc
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -134,6 +135,10 @@ class Spikes(AbstractRecord):
     every: int = eqx.field(static=True, default=1, init=False)
     reduce: str = eqx.field(static=True, default="last", init=False)
 
+    def __check_init__(self):
+        if not isinstance(self.source, str):
+            raise ValueError(f"Spikes: 'source' must be a path, got {self.source!r}.")
+
     def sample(self, t: Array, state: State, out: Any) -> Array:
         """Where there is a spike."""
         return lookup(self.source, state, out) != 0
@@ -217,7 +222,7 @@ class Recording(eqx.Module):
         trace = self.traces[name]
         if isinstance(trace, SpikeTrains):
             return trace
-        row, index = np.nonzero(np.asarray(trace))
+        row, index = find_spikes(np.asarray(trace) != 0)
         return SpikeTrains(np.asarray(self.times(name))[row], index)
 
     def _check(self, name: str) -> None:
@@ -296,8 +301,7 @@ def whole_run(record: AbstractRecord) -> bool:
 
 def find_spikes(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of the true entries; reads eight flags at a time, since most are false."""
-    if flags.ndim == 1:
-        flags = flags[:, None]
+    flags = flags.reshape(flags.shape[0], math.prod(flags.shape[1:]))
     flat = np.ascontiguousarray(flags).reshape(-1).view(np.uint8)
     whole = flat.size // 8 * 8
     words = np.flatnonzero(flat[:whole].view(np.uint64))
@@ -351,7 +355,7 @@ class Store:
         traces = {}
         for name, r in self.records.items():
             if whole_run(r):
-                traces[name] = finish(r, np.asarray(acc[name])[None], n_steps)
+                traces[name] = finish(r, np.asarray(acc[name])[None][:n_steps], n_steps)
             elif isinstance(r, Spikes):
                 parts = self.parts[name] or [(np.zeros(0, int), np.zeros(0, int))]
                 traces[name] = tuple(np.concatenate(x) for x in zip(*parts, strict=True))

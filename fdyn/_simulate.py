@@ -16,7 +16,9 @@ from . import _drive as drv
 from . import _record as rec
 from . import _tree
 from ._grid import as_time, steps_of
-from ._misc import child_key, is_traced
+from ._misc import child_key, is_traced, under_trace
+from ._run_state import RunState as RunState
+from ._run_state import check_same, start
 from .components import AbstractComponent, State
 from .solvers import AbstractStepSolver, ExponentialEuler
 
@@ -26,44 +28,14 @@ F = TypeVar("F")
 # enough that the cost of starting a chunk does not show.
 _CHUNK_BYTES = 4_000_000
 _CHUNK_STEPS = (256, 4096)
+# Steps are counted in 32 bits.
+_MAX_STEPS = 2**31 - 1
 # XLA's default of 256 bits leaves half of an AVX-512 unit idle: 1.5 times on Hodgkin-Huxley rates.
 # Elsewhere the option has no effect.
-_COMPILER_OPTIONS = {"xla_cpu_prefer_vector_width": 512, "xla_disable_hlo_passes": "cpu-parallel-task-assigner"}
-
-
-class RunState(eqx.Module):
-    """All that a run needs to go on exactly where it ended.
-
-    `model`: the `State`; `inputs`: states of input components; `key`; `step`: steps made; `t0`:
-    time (ms) of step 0; `dt` (ms). `time` is the time reached.
-
-    ```python
-    >>> from fdyn.components import LIF
-    >>> neuron = LIF(1)
-    >>> first = simulate(neuron, 10.0, dt=0.1, inputs=20.0)
-    >>> round(float(first.state.time), 3)
-    10.0
-    >>> second = simulate(neuron, 10.0, dt=0.1, inputs=20.0, state=first.state)
-    >>> whole = simulate(neuron, 20.0, dt=0.1, inputs=20.0)
-    >>> bool((second.state.model.y["v"] == whole.state.model.y["v"]).all())
-    True
-
-    ```
-
-    **Source:** none; a convention of this library.
-    """
-
-    model: State
-    inputs: dict[str, State]
-    key: Array
-    step: Array
-    t0: Array
-    dt: Array
-
-    @property
-    def time(self) -> Array:
-        """The time reached, ms."""
-        return self.t0 + self.step * self.dt
+_COMPILER_OPTIONS = {
+    "xla_cpu_prefer_vector_width": 512,
+    "xla_disable_hlo_passes": "cpu-parallel-task-assigner",
+}
 
 
 class _Program(eqx.Module):
@@ -88,29 +60,9 @@ class _Program(eqx.Module):
         model, out = self.model.step(
             run.model, u, t=t, dt=dt, key=child_key(key, "model"), solver=self.solver
         )
-        _check_same(run.model, model)
+        check_same(run.model, model, "a step must return a state like it got", ("was", "is"))
         new = RunState(model, states, run.key, run.step + 1, run.t0, dt)
         return new, out, run.t0 + new.step.astype(dt.dtype) * dt
-
-    def sample(self, run: RunState, i: Array) -> dict[str, Array]:
-        """What the records would keep after one step; traced for its shapes only."""
-        new, out, t = self.step(run, i)
-        return {name: r.sample(t, new.model, out) for name, r in self.records.items()}
-
-
-def _check_same(old: State, new: State) -> None:
-    """A step returns a state of the same structure, shapes and dtypes, or says what differs."""
-    before = {_tree.path_str(k): x for k, x in jax.tree_util.tree_leaves_with_path(old)}
-    after = {_tree.path_str(k): x for k, x in jax.tree_util.tree_leaves_with_path(new)}
-    for path in sorted(before.keys() | after.keys()):
-        a, b = (
-            f"{jnp.result_type(d[path])}{list(jnp.shape(d[path]))}" if path in d else "nothing"
-            for d in (before, after)
-        )
-        if a != b:
-            raise ValueError(
-                f"a step must return a state like the one it got, but {path!r} was {a} and is {b}."
-            )
 
 
 def _compiled(fn: F) -> F:
@@ -208,7 +160,7 @@ def _scan(
     (run, acc), rows = jax.lax.scan(body, (run, acc), jnp.arange(n, dtype=jnp.int32))
     traces = {}
     for name, r in program.records.items():
-        found = acc[name][None] if rec.whole_run(r) else rows[name][r.every - 1 :: r.every]
+        found = acc[name][None][:n] if rec.whole_run(r) else rows[name][r.every - 1 :: r.every]
         traces[name] = rec.finish(r, found, n)
     return run, traces
 
@@ -274,17 +226,22 @@ def simulate(
     **Source:** the schedule of clock-driven simulation, Brette et al. 2007, J. Comput. Neurosci.
     23:349, section 2.
     """
+    _check_model(model, solver)
     dt, duration = as_time(dt, "dt"), as_time(duration, "duration", zero=True)
     n_steps = steps_of(duration, dt, "the duration")
     drives = drv.make_drives(model, inputs, solver, n_steps)
     records = rec.make_records(record)
     program = _Program(model, solver, drives, records)
-    traced = is_traced((program, key, state))
-    run = _start(program, state, key, dt)
-    # The first step of every run of the same shapes is free of the rows of an array over time.
-    shapes = eqx.filter_eval_shape(_Program.sample, program, run, jnp.array(0, jnp.int32))
-    _check_records(program, run, shapes)
-    acc = {name: jnp.zeros(s.shape, s.dtype) for name, s in shapes.items()}
+    functions = [
+        getattr(x, "fn", None) or getattr(x, "source", None)
+        for x in (*drives.values(), *records.values())
+    ]
+    traced = is_traced((program, key, state)) or under_trace(functions)
+    run = start(model, solver, drives, state, key, dt)
+    _check_length(run, n_steps)
+    acc, full = _blank(program, run)
+    for name, x in full.items():
+        rec.check_index(name, records[name], x.shape)
     units = rec.units_of(model, records)
     every = {name: r.every for name, r in records.items()}
     if traced:
@@ -294,7 +251,8 @@ def simulate(
                 f"{spiky}: spikes as times and indices have no fixed size, which jit, grad and "
                 "vmap need. Record the path densely instead."
             )
-        ts = run.t0 + (run.step + 1 + jnp.arange(n_steps)) * run.dt
+        steps = run.step + 1 + jnp.arange(n_steps, dtype=run.step.dtype)
+        ts = run.t0 + steps.astype(run.dt.dtype) * run.dt
         end, traces = _scan(program, run, acc, n_steps)
         return rec.Recording(ts, traces, end, rec.Status(_all_finite(end.model)), units, every)
     end, traces, done, status = _run_chunks(program, run, acc, n_steps, chunk, stream, progress)
@@ -308,50 +266,40 @@ def simulate(
     return rec.Recording(ts, traces, end, status, units, every)
 
 
-def _start(program: _Program, state: Any, key: Array | None, dt: float) -> RunState:
-    step = jnp.asarray(dt, jnp.result_type(float))
-    default = jax.random.key(0) if key is None else key
-    if isinstance(state, RunState):
-        run = state
-        if not is_traced(run) and float(run.dt) != float(step):
-            t0 = run.time - run.step * step
-            run = RunState(run.model, run.inputs, run.key, run.step, t0, step)
-        if key is not None:
-            run = RunState(run.model, run.inputs, key, run.step, run.t0, run.dt)
-    else:
-        if state is None:
-            state = program.model.init(key=child_key(default, "init"), dt=dt)
-        zero = jnp.zeros((), step.dtype)
-        run = RunState(state, {}, default, jnp.array(0, jnp.int32), zero, step)
-    # Known inputs go on, new ones start.
-    inputs = {}
-    for path, drive in program.drives.items():
-        if path in run.inputs:
-            inputs[path] = run.inputs[path]
-        elif isinstance(drive, drv.Component):
-            new = drive.component.init(key=child_key(default, "init input " + path), dt=dt)
-            inputs[path] = State(new.y, new.mem, program.solver.init(drive.component, new, dt))
-        else:
-            inputs[path] = State((), ())
-    model = run.model
-    if isinstance(model.solver, tuple) and model.solver == ():
-        model = State(model.y, model.mem, program.solver.init(program.model, model, dt))
-    run = RunState(model, inputs, run.key, run.step, run.t0, run.dt)
-    # Weakly typed leaves would become strong after a step, and everything would compile again.
-    return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), run)
+@eqx.filter_jit
+def _blank(program: _Program, run: RunState) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Zeros like each record, and like the variables of which a record keeps listed units.
 
-
-def _check_records(program: _Program, run: RunState, shapes: dict[str, Any]) -> None:
-    plain: dict[str, rec.AbstractRecord] = {
-        name: rec.Record(r.source)
+    Compiled so that a second run of the same structure does not trace the model even once.
+    """
+    # The first step of every run of the same shapes is free of the rows of an array over time.
+    new, out, t = program.step(run, jnp.array(0, jnp.int32))
+    shape = {name: r.sample(t, new.model, out) for name, r in program.records.items()}
+    full = {
+        name: rec.Record(r.source).sample(t, new.model, out)
         for name, r in program.records.items()
-        if isinstance(r, rec.Record) and isinstance(r.index, np.ndarray)
+        if isinstance(r, rec.Record) and eqx.is_array_like(r.index)
     }
-    if plain:
-        whole = _Program(program.model, program.solver, program.drives, plain)
-        full = eqx.filter_eval_shape(_Program.sample, whole, run, jnp.array(0, jnp.int32))
-        for name in plain:
-            rec.check_index(name, program.records[name], full[name].shape)
+    return jax.tree.map(jnp.zeros_like, (shape, full))
+
+
+def _check_model(model: Any, solver: Any) -> None:
+    if not isinstance(model, AbstractComponent):
+        raise ValueError(f"'model' must be an AbstractComponent, got {type(model).__name__}.")
+    if not isinstance(solver, AbstractStepSolver):
+        raise ValueError(
+            "'solver' must be a solver of fdyn.solvers such as ExponentialEuler() (an instance); "
+            f"got {solver!r}. Adaptive solvers belong to fdyn.solve."
+        )
+
+
+def _check_length(run: RunState, n_steps: int) -> None:
+    made = 0 if is_traced(run.step) else int(run.step)
+    if made + n_steps >= _MAX_STEPS:
+        raise ValueError(
+            f"a run must have fewer than {_MAX_STEPS} steps, got {made + n_steps}: take a larger "
+            "dt, or start anew from the model's State (rec.state.model) now and then."
+        )
 
 
 def _run_chunks(
@@ -365,7 +313,7 @@ def _run_chunks(
 ) -> tuple[RunState, dict[str, Any], int, rec.Status]:
     """All steps, chunk by chunk; the last valid state, the traces, steps made, status."""
     capacity = _capacity(acc, program.records) if chunk is None else chunk
-    if isinstance(capacity, bool) or capacity != int(capacity) or capacity < 1:
+    if isinstance(capacity, bool | str) or capacity != int(capacity) or capacity < 1:
         raise ValueError(f"'chunk' must be a positive number of steps, got {chunk!r}.")
     store = rec.Store(program.records, acc, n_steps, stream)
     status, done, start = rec.Status(True), 0, int(run.step)

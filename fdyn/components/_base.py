@@ -247,6 +247,16 @@ def size_field() -> Any:
     return eqx.field(static=True, converter=check_size)
 
 
+def check_kind(module: Any, name: str, kind: type) -> None:
+    """A field holds a component of its role."""
+    value = getattr(module, name)
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise ValueError(
+            f"{type(module).__name__}: '{name}' must be {article} {kind.__name__}, got {value!r}."
+        )
+
+
 def check_shapes(module: Any, size: int) -> None:
     """Every parameter array of a population is a scalar or has its size."""
     for leaf in jax.tree.leaves(eqx.filter(module, eqx.is_array)):

@@ -12,6 +12,7 @@ from ._base import (
     Args,
     State,
     as_affine,
+    check_kind,
     check_shapes,
     size_field,
     spread,
@@ -65,7 +66,16 @@ class ConductanceBased(AbstractNeuron):
     spike: AbstractSurrogate = SuperSpike()
 
     def __check_init__(self):
+        if not isinstance(self.channels, dict):
+            raise ValueError(
+                "'channels' must be a dictionary from name to channel, "
+                f"got {type(self.channels).__name__}."
+            )
         for name, channel in self.channels.items():
+            if not isinstance(name, str) or not name or "." in name:
+                raise ValueError(
+                    f"the name of a channel must be text without a dot, and not empty; got {name!r}."
+                )
             if not isinstance(channel, AbstractChannel):
                 raise ValueError(
                     f"channel {name!r} must be an AbstractChannel, got {type(channel).__name__}."
@@ -73,6 +83,7 @@ class ConductanceBased(AbstractNeuron):
         if "v" in self.channels:
             raise ValueError("a channel cannot be called 'v', the name of the voltage.")
         check_shapes(self, self.size)
+        check_kind(self, "spike", AbstractSurrogate)
 
     def init(self, *, key: Array, dt: float) -> State:
         """At `v_init`, with every gate at rest."""

@@ -10,10 +10,18 @@ from ._surrogate import AbstractSurrogate
 def run_down(clock: Array, args: Args, dt: Array) -> Array:
     """What is left of clocks (ms) after `dt`; zero once they have run out."""
     left = clock - dt
+    return jnp.where(left < _end(args, dt), 0, left)
+
+
+def restart(s: Array, t_ref: Array, clock: Array, args: Args, dt: Array) -> Array:
+    """Clocks (ms) that a spike `s` sets to `t_ref`, and that run down elsewhere."""
+    return jnp.where(s > 0, jnp.where(t_ref < _end(args, dt), 0, t_ref), run_down(clock, args, dt))
+
+
+def _end(args: Args, dt: Array) -> Array | int:
     # On a grid, half a step is the rounding of a sum of many dt, so a clock ends on a grid point.
     # A driver that locates events stops exactly where the first clock ends.
-    end = dt / 2 if args.fired is None else 0
-    return jnp.where(left < end, 0, left)
+    return dt / 2 if args.fired is None else 0
 
 
 def crossing(
@@ -24,12 +32,13 @@ def crossing(
     The memory holds on which side each neuron is (`above`) and the time left in which it cannot
     spike again (`clock`, ms). Where a driver has located the crossing, its word counts.
     """
-    clock = run_down(args.mem["clock"], args, dt)
     if args.fired is None:
         side = above >= 0
         crossed = ~args.mem["above"] & (args.mem["clock"] <= 0)
         s = jnp.where(crossed, spike(above), 0)
     else:
         side = (above >= 0) | args.fired
-        s = jnp.where(args.fired & (clock <= 0), jnp.ones_like(above), 0)
-    return s, {"above": side, "clock": jnp.where(s > 0, t_ref, clock)}
+        s = jnp.where(
+            args.fired & (run_down(args.mem["clock"], args, dt) <= 0), jnp.ones_like(above), 0
+        )
+    return s, {"above": side, "clock": restart(s, t_ref, args.mem["clock"], args, dt)}

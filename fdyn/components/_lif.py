@@ -5,8 +5,10 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+from .._misc import is_traced
 from .._param import param
 from ._base import (
     AbstractNeuron,
@@ -14,11 +16,12 @@ from ._base import (
     Args,
     State,
     as_affine,
+    check_kind,
     check_shapes,
     size_field,
     spread,
 )
-from ._crossing import run_down
+from ._crossing import restart
 from ._surrogate import AbstractSurrogate, SuperSpike
 
 
@@ -69,6 +72,11 @@ class LIF(AbstractNeuron):
 
     def __check_init__(self):
         check_shapes(self, self.size)
+        check_kind(self, "spike", AbstractSurrogate)
+        if not is_traced((self.v_th, self.v_reset)):
+            th, reset = np.asarray(self.v_th), np.asarray(self.v_reset)
+            if (th <= reset).any():
+                raise ValueError(f"LIF: 'v_th' must lie above 'v_reset' ({reset} mV), got {th} mV.")
 
     def init(self, *, key: Array, dt: float) -> State:
         """At `v_init`, not refractory."""
@@ -116,5 +124,5 @@ class LIF(AbstractNeuron):
         s = self.spike(above) if args.fired is None else args.fired.astype(above.dtype)
         back = s if self.reset_grad else jax.lax.stop_gradient(s)
         v = (1 - back) * y["v"] + back * self.v_reset
-        clock = jnp.where(s > 0, self.t_ref, run_down(args.mem["refractory"], args, dt))
+        clock = restart(s, self.t_ref, args.mem["refractory"], args, dt)
         return {"v": v}, {"refractory": clock}, {"spike": s}

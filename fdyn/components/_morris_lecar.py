@@ -12,6 +12,7 @@ from ._base import (
     Args,
     State,
     as_affine,
+    check_kind,
     check_shapes,
     size_field,
     spread,
@@ -76,6 +77,7 @@ class MorrisLecar(AbstractNeuron):
 
     def __check_init__(self):
         check_shapes(self, self.size)
+        check_kind(self, "spike", AbstractSurrogate)
 
     def init(self, *, key: Array, dt: float) -> State:
         """At `v_init`, `w_init`."""

@@ -1,0 +1,157 @@
+"""The state of a run: where it starts, and all that it needs to go on exactly."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import PyTree
+
+from . import _tree
+from ._drive import AbstractDrive, Component
+from ._misc import child_key, is_traced
+from .components import AbstractComponent, State
+from .solvers import AbstractStepSolver
+
+
+class RunState(eqx.Module):
+    """All that a run needs to go on exactly where it ended.
+
+    `model`: the `State`; `inputs`: states of input components; `key`; `step`: steps made; `t0`:
+    time (ms) of step 0; `dt` (ms). `time` is the time reached.
+
+    ```python
+    >>> from fdyn import simulate
+    >>> from fdyn.components import LIF
+    >>> neuron = LIF(1)
+    >>> first = simulate(neuron, 10.0, dt=0.1, inputs=20.0)
+    >>> round(float(first.state.time), 3)
+    10.0
+    >>> second = simulate(neuron, 10.0, dt=0.1, inputs=20.0, state=first.state)
+    >>> whole = simulate(neuron, 20.0, dt=0.1, inputs=20.0)
+    >>> bool((second.state.model.y["v"] == whole.state.model.y["v"]).all())
+    True
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
+
+    model: State
+    inputs: dict[str, State]
+    key: Array
+    step: Array
+    t0: Array
+    dt: Array
+
+    @property
+    def time(self) -> Array:
+        """The time reached, ms."""
+        return self.t0 + self.step.astype(self.dt.dtype) * self.dt
+
+
+def start(
+    model: AbstractComponent,
+    solver: AbstractStepSolver,
+    drives: dict[str, AbstractDrive],
+    state: Any,
+    key: Any,
+    dt: float,
+) -> RunState:
+    """Where a run starts: from nothing, from a `State`, or where an earlier run ended."""
+    if key is not None:
+        check_key(key)
+    if not isinstance(state, State | RunState | None):
+        raise ValueError(
+            "'state' must be a State, or the .state of an earlier recording; "
+            f"got {type(state).__name__}."
+        )
+    step = jnp.asarray(dt, jnp.result_type(float))
+    default = jax.random.key(0) if key is None else key
+    new = model.init(key=child_key(default, "init"), dt=dt)
+    if isinstance(state, RunState):
+        run = RunState(
+            state.model,
+            state.inputs,
+            state.key if key is None else key,
+            state.step,
+            _origin(state, step, dt),
+            step,
+        )
+    else:
+        zero = jnp.zeros((), step.dtype)
+        run = RunState(
+            new if state is None else state, {}, default, jnp.array(0, jnp.int32), zero, step
+        )
+    check_same(
+        State(new.y, new.mem),
+        State(run.model.y, run.model.mem),
+        f"'state' does not belong to this {type(model).__name__} at dt = {dt:g} ms",
+        ("needed", "given"),
+    )
+    current = run.model
+    if isinstance(current.solver, tuple) and current.solver == ():
+        current = State(current.y, current.mem, solver.init(model, current, dt))
+    inputs = {path: _start_input(path, d, run, solver, default, dt) for path, d in drives.items()}
+    run = RunState(current, inputs, run.key, run.step, run.t0, run.dt)
+    # Weakly typed leaves would become strong after a step, and everything would compile again.
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), run)
+
+
+def _origin(run: RunState, step: Array, dt: float) -> Array:
+    """The time of step 0 that keeps the time reached when the run goes on with another `dt`."""
+    moved = run.time - run.step.astype(step.dtype) * step
+    if is_traced((run, step)):
+        return jnp.where(run.dt == step, run.t0, moved)
+    return run.t0 if float(run.dt) == float(step) else moved
+
+
+def _start_input(
+    path: str, drive: AbstractDrive, run: RunState, solver: Any, key: Array, dt: float
+) -> State:
+    """A known input goes on; a new one, or one of another kind, starts."""
+    new = State((), ())
+    if isinstance(drive, Component):
+        first = drive.component.init(key=child_key(key, "init input " + path), dt=dt)
+        new = State(first.y, first.mem, solver.init(drive.component, first, dt))
+    known = run.inputs.get(path)
+    same = known is not None and jax.tree.structure(known) == jax.tree.structure(new)
+    return known if same and not differences(new, known) else new
+
+
+def check_key(key: Any) -> None:
+    """One random key, typed or of the older kind."""
+    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ():
+        return
+    if dtype == jnp.uint32 and shape == (2,):
+        return
+    given = f"{type(key).__name__} {key!r}" if dtype is None else f"{dtype}{list(shape or ())}"
+    raise ValueError(
+        "'key' must be one random key, for example jax.random.key(0) (for several trials use "
+        f"jax.vmap over keys); got {given}."
+    )
+
+
+def _signature(tree: PyTree) -> dict[str, str]:
+    return {
+        _tree.path_str(k): f"{jnp.asarray(x).dtype}{list(jnp.shape(x))}"
+        for k, x in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def differences(a: PyTree, b: PyTree) -> list[tuple[str, str, str]]:
+    """The leaves in whose dtype and shape two trees differ, and what they are in each."""
+    before, after = _signature(a), _signature(b)
+    paths = sorted(before.keys() | after.keys())
+    pairs = [(p, before.get(p, "nothing"), after.get(p, "nothing")) for p in paths]
+    return [(p, x, y) for p, x, y in pairs if x != y]
+
+
+def check_same(old: PyTree, new: PyTree, what: str, words: tuple[str, str]) -> None:
+    """Two states have leaves of the same names, shapes and dtypes, or the error says which not."""
+    found = differences(old, new)
+    if found:
+        path, a, b = found[0]
+        raise ValueError(f"{what}: {path!r}: {words[0]} {a}, {words[1]} {b}.")
