@@ -115,9 +115,9 @@ def _start_input(
     if isinstance(drive, Component):
         first = drive.component.init(key=child_key(key, "init input " + path), dt=dt)
         new = State(first.y, first.mem, solver.init(drive.component, first, dt))
-    known = run.inputs.get(path)
-    same = known is not None and jax.tree.structure(known) == jax.tree.structure(new)
-    return known if same and not differences(new, known) else new
+    known = run.inputs.get(path, new)
+    same = jax.tree.structure(known) == jax.tree.structure(new) and not differences(new, known)
+    return known if same else new
 
 
 def check_key(key: Any) -> None:

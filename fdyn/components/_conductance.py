@@ -74,7 +74,7 @@ class ConductanceBased(AbstractNeuron):
         for name, channel in self.channels.items():
             if not isinstance(name, str) or not name or "." in name:
                 raise ValueError(
-                    f"the name of a channel must be text without a dot, and not empty; got {name!r}."
+                    f"the name of a channel must be text without a dot, not empty; got {name!r}."
                 )
             if not isinstance(channel, AbstractChannel):
                 raise ValueError(
