@@ -239,7 +239,8 @@ def simulate(
     traced = is_traced((program, key, state)) or under_trace(functions)
     run = start(model, solver, drives, state, key, dt)
     _check_length(run, n_steps)
-    acc, full = _blank(program, run)
+    # One row of an array over time: the length of a run is no part of its structure.
+    acc, full = _blank(program if traced else _with_rows(program, 0, min(n_steps, 1), 1), run)
     for name, x in full.items():
         rec.check_index(name, records[name], x.shape)
     units = rec.units_of(model, records)
@@ -272,7 +273,6 @@ def _blank(program: _Program, run: RunState) -> tuple[dict[str, Array], dict[str
 
     Compiled so that a second run of the same structure does not trace the model even once.
     """
-    # The first step of every run of the same shapes is free of the rows of an array over time.
     new, out, t = program.step(run, jnp.array(0, jnp.int32))
     shape = {name: r.sample(t, new.model, out) for name, r in program.records.items()}
     full = {
