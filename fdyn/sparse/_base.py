@@ -1,6 +1,7 @@
 """The interface of all connectivities."""
 
 import abc
+from types import ModuleType
 
 import equinox as eqx
 import jax
@@ -44,8 +45,8 @@ class AbstractConnectivity(eqx.Module):
         """Shape of one weight per synapse."""
 
     @abc.abstractmethod
-    def _rows_cols(self) -> tuple[Array, Array]:
-        """Row and column of each synapse, both in the layout of the weights, flattened."""
+    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
+        """Row and column of each synapse in the order of the weights, by `xp`: jnp or numpy."""
 
     @abc.abstractmethod
     def _scatter(self, y: Array, w: Array, s: Array) -> Array:
@@ -114,13 +115,13 @@ class AbstractConnectivity(eqx.Module):
 
     def to_dense(self) -> Float[Array, "n_pre n_post"]:
         """The matrix $w_{ij}$, parallel synapses summed: `[n_pre, n_post]`."""
-        rows, cols = self._rows_cols()
+        rows, cols = self._rows_cols(jnp)
         weights = jnp.broadcast_to(self.weight, self._weight_shape()).ravel()
         return jnp.zeros(self.shape, self.weight.dtype).at[rows, cols].add(weights)
 
     def to_coo(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows, columns and weights of the synapses as numpy arrays, each `[n_synapses]`."""
-        rows, cols = self._rows_cols()
+        rows, cols = self._rows_cols(np)
         weights = np.broadcast_to(np.asarray(self.weight), self._weight_shape())
         return np.asarray(rows), np.asarray(cols), weights.ravel()
 

@@ -1,5 +1,7 @@
 """Sparse connectivity with rows of any length."""
 
+from types import ModuleType
+
 import equinox as eqx
 import jax
 import jax.core
@@ -10,7 +12,6 @@ from jaxtyping import Array, Inexact, Int32
 
 from ._base import AbstractConnectivity, as_indices, as_size, as_weight, check_range
 from ._ops import contract
-from ._reference import rows_of
 
 
 class CSR(AbstractConnectivity):
@@ -84,8 +85,10 @@ class CSR(AbstractConnectivity):
     def _weight_shape(self) -> tuple[int, ...]:
         return (self.indices.shape[-1],)
 
-    def _rows_cols(self) -> tuple[Array, Array]:
-        return rows_of(self.indptr, self.n_synapses), self.indices
+    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
+        position = xp.arange(self.n_synapses, dtype=xp.int32)
+        rows = xp.searchsorted(xp.asarray(self.indptr), position, side="right") - 1
+        return rows.astype(xp.int32), xp.asarray(self.indices)
 
     def _scatter(self, y: Array, w: Array, s: Array) -> Array:
         return contract("g", y, w, s, self.indices, self.indptr)

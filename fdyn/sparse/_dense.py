@@ -1,7 +1,10 @@
 """All-to-all connectivity."""
 
+from types import ModuleType
+
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
@@ -37,7 +40,7 @@ class Dense(AbstractConnectivity):
     n_post: int = eqx.field(static=True)
 
     def __init__(self, weight: ArrayLike, *, n_pre: int | None = None, n_post: int | None = None):
-        shape = jnp.shape(weight)
+        shape = np.shape(weight)
         if len(shape) == 2:
             n_pre = shape[0] if n_pre is None else n_pre
             n_post = shape[1] if n_post is None else n_post
@@ -58,8 +61,8 @@ class Dense(AbstractConnectivity):
     def _weight_shape(self) -> tuple[int, ...]:
         return self.n_pre, self.n_post
 
-    def _rows_cols(self) -> tuple[Array, Array]:
-        rows, cols = jnp.indices(self.shape, dtype=jnp.int32)
+    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
+        rows, cols = xp.indices(self.shape, dtype=xp.int32)
         return rows.ravel(), cols.ravel()
 
     def _scatter(self, y: Array, w: Array, s: Array) -> Array:

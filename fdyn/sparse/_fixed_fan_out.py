@@ -1,5 +1,7 @@
 """Sparse connectivity with rows of equal length."""
 
+from types import ModuleType
+
 import equinox as eqx
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -60,9 +62,9 @@ class FixedFanOut(AbstractConnectivity):
     def _weight_shape(self) -> tuple[int, ...]:
         return self.n_pre, self.targets.shape[-1]
 
-    def _rows_cols(self) -> tuple[Array, Array]:
-        rows = jnp.arange(self.n_pre, dtype=jnp.int32)
-        return jnp.repeat(rows, self.targets.shape[-1]), self.targets.ravel()
+    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
+        rows = xp.arange(self.n_pre, dtype=xp.int32)
+        return xp.repeat(rows, self.targets.shape[-1]), xp.asarray(self.targets).ravel()
 
     def _scatter(self, y: Array, w: Array, s: Array) -> Array:
         return contract("g", y, w, s, self.targets)

@@ -1,7 +1,9 @@
 """One synapse per unit."""
 
+from types import ModuleType
+
 import equinox as eqx
-import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
@@ -37,7 +39,7 @@ class OneToOne(AbstractConnectivity):
     n_post: int = eqx.field(static=True)
 
     def __init__(self, weight: ArrayLike, *, n: int | None = None):
-        shape = jnp.shape(weight)
+        shape = np.shape(weight)
         if n is None:
             if len(shape) != 1:
                 raise ValueError(
@@ -55,8 +57,8 @@ class OneToOne(AbstractConnectivity):
     def _weight_shape(self) -> tuple[int, ...]:
         return (self.n_pre,)
 
-    def _rows_cols(self) -> tuple[Array, Array]:
-        units = jnp.arange(self.n_pre, dtype=jnp.int32)
+    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
+        units = xp.arange(self.n_pre, dtype=xp.int32)
         return units, units
 
     def _scatter(self, y: Array, w: Array, s: Array) -> Array:

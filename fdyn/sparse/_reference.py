@@ -54,7 +54,7 @@ def _event_driven(role: str, acc: Array, factor: Array, s_or_g: tuple[Array, Arr
         # Past the end every index is out of range: read as zero, and not written.
         synapse = jnp.where(position < total, synapse, np.int32(n_synapses))
         spike = s.at[row].get(mode="fill", fill_value=0)
-        post = targets.at[synapse].get(mode="fill", fill_value=np.iinfo(np.int32).max)
+        post = _in_order(targets.at[synapse].get(mode="fill", fill_value=-1))
         if role == "g":
             w = weights.at[synapse].get(mode="fill", fill_value=0) if weights.ndim else weights
             acc = acc.at[post].add(spike * w, mode="drop")
@@ -70,17 +70,22 @@ def _event_driven(role: str, acc: Array, factor: Array, s_or_g: tuple[Array, Arr
     return jax.lax.while_loop(lambda carry: carry[0] < total, body, start)[1].reshape(shape)
 
 
+def _in_order(targets: Array) -> Array:
+    """Negative targets out of range at the other end, where they do not count from the last."""
+    return jnp.where(targets < 0, np.int32(np.iinfo(np.int32).max), targets)
+
+
 def _gather(acc: Array, w: Array, g: Array, pattern) -> Array:
     if len(pattern) == 1:
-        values = g.at[pattern[0]].get(mode="fill", fill_value=0)
+        values = g.at[_in_order(pattern[0])].get(mode="fill", fill_value=0)
         return acc + (jnp.sum(w * values, axis=1) if w.ndim else w * jnp.sum(values, axis=1))
     targets, row_start = pattern
-    values = g.at[targets].get(mode="fill", fill_value=0)
-    rows = rows_of(row_start, targets.size)
+    values = g.at[_in_order(targets)].get(mode="fill", fill_value=0)
+    rows = _rows_of(row_start, targets.size)
     return acc.at[rows].add(w * values, mode="drop", indices_are_sorted=True)
 
 
-def rows_of(row_start: Array, n_synapses: int) -> Array:
+def _rows_of(row_start: Array, n_synapses: int) -> Array:
     """Row number of each synapse of a compressed pattern: int32 [n_synapses]."""
     n_rows = row_start.shape[0] - 1
     rows = jnp.arange(n_rows, dtype=jnp.int32)
