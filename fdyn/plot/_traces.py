@@ -51,6 +51,8 @@ def traces(
     values = [np.asarray(recording[name]) for name in names]
     values = [x.reshape(x.shape[0], -1)[:, :max_units] for x in values]
     units = [recording.unit(name) for name in names]
+    # A solution has one set of times for all of its variables.
+    times = getattr(recording, "times", lambda name: recording.ts)
     ax = get_axes(ax)
     for name, x, unit in zip(names, values, units, strict=True):
         label = style.get("label", name if len(set(units)) == 1 else f"{name} ({unit})")
@@ -58,7 +60,7 @@ def traces(
         own = {"linewidth": 1.0, **style}
         for k, column in enumerate(x.T):
             own["label"] = f"{label} {k}" if per_unit else (label if k == 0 else None)
-            (line,) = ax.plot(recording.times(name), column, **own)
+            (line,) = ax.plot(times(name), column, **own)
             if not per_unit:
                 own["color"] = line.get_color()
     what = names[0] if len(names) == 1 else ""
