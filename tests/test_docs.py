@@ -1,0 +1,115 @@
+"""The README and the pages under docs/: their code runs, their links lead somewhere, and every
+model has its line."""
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fdyn
+from fdyn import analyze, components, solvers, sparse
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+# What a reader runs: JAX as it comes, not with the settings of the tests. One process for all
+# pages, since most of the time would go into starting it; each page has its own names.
+_RUNNER = """
+import re, sys, traceback
+import matplotlib
+matplotlib.use("Agg")
+failed = 0
+for page in sys.argv[1:]:
+    with open(page) as f:
+        text = f.read()
+    names = {"__name__": page}
+    for match in re.finditer(r"^```python\\n(.*?)^```", text, re.M | re.S):
+        line = text[: match.start()].count("\\n") + 1
+        try:
+            exec(compile("\\n" * line + match.group(1), page, "exec"), names)
+        except Exception:
+            traceback.print_exc()
+            failed += 1
+sys.exit(failed)
+"""
+
+
+def code_blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+def test_the_code_runs():
+    pages = [p for p in PAGES if code_blocks(p)]
+    assert ROOT / "README.md" in pages and len(pages) >= 5
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _RUNNER, *map(str, pages)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"https?://", target):
+            path = (page.parent / target.split("#")[0]).resolve()
+            assert path.exists(), f"{page.name} links to {target}"
+
+
+def test_the_index_lists_every_page():
+    text = (ROOT / "docs/index.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "index.md" or f"]({page.name})" in text, page.name
+
+
+def concrete(package, base: type) -> set[str]:
+    return {
+        name
+        for name, thing in inspect.getmembers(package, inspect.isclass)
+        if issubclass(thing, base) and not inspect.isabstract(thing)
+    }
+
+
+def rows(page: str) -> list[str]:
+    """The first cells of the tables of a page, where they are code."""
+    return re.findall(r"^\| `(\w+)`", (ROOT / f"docs/{page}.md").read_text(), re.M)
+
+
+def test_every_model_has_its_line():
+    roles = (
+        components.AbstractComponent,
+        components.AbstractChannel,
+        components.AbstractSynapse,
+        components.AbstractOutput,
+        components.AbstractSurrogate,
+    )
+    known = set().union(*(concrete(components, role) for role in roles))
+    listed = rows("models")
+    assert len(listed) == len(set(listed)), "a model is listed twice"
+    assert set(listed) <= set(dir(components)), f"no such model: {set(listed) - known}"
+    assert known <= set(listed), f"no line in docs/models.md: {sorted(known - set(listed))}"
+
+
+def test_every_solver_and_connectivity_has_its_line():
+    assert concrete(solvers, solvers.AbstractStepSolver) == set(rows("solvers"))
+    built = {n for n, f in inspect.getmembers(sparse, inspect.isfunction) if n != "use_native"}
+    assert concrete(sparse, sparse.AbstractConnectivity) | built == set(rows("sparse"))
+
+
+def test_every_analysis_has_its_line():
+    assert {n for n, _ in inspect.getmembers(analyze, inspect.isfunction)} == set(rows("analyze"))
+
+
+def test_the_readme_names_the_version():
+    assert f"Version {fdyn.__version__.rsplit('.', 1)[0]}," in (ROOT / "README.md").read_text()
