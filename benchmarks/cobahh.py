@@ -1,7 +1,7 @@
 """The COBAHH network (Brette et al. 2007, benchmark 3), timed.
 
-Hodgkin-Huxley neurons with the channels of Traub & Miles, 80/20, 80 synapses on average. Conductances
-are per area: the benchmark's cells have 20,000 um^2.
+Hodgkin-Huxley neurons with the channels of Traub & Miles, 80/20, 80 synapses on average.
+Conductances are per area: the benchmark's cells have 20,000 um^2.
 """
 
 import jax

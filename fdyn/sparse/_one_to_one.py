@@ -45,7 +45,7 @@ class OneToOne(AbstractConnectivity):
                 raise ValueError(
                     f"`weight` has shape {shape}, expected [n], or a scalar together with n"
                 )
-            n = shape[0]
+            n = int(shape[0])
         self.n_pre = self.n_post = as_size(n, "n")
         self.weight = as_weight(weight, (self.n_pre,), "weight")
 
