@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
@@ -63,7 +64,7 @@ class ConductanceBased(AbstractNeuron):
     t_ref: Array = param(0.0, unit="ms", doc="least time between spikes", bound="non-negative")
     v_init: Array = param(-65.0, unit="mV", doc="initial potential")
     sigma: Array | None = param(None, unit="uA/cm^2*ms^0.5", doc="strength of white noise")
-    spike: AbstractSurrogate = SuperSpike()
+    spike: AbstractSurrogate = eqx.field(default_factory=SuperSpike)
 
     def __check_init__(self):
         if not isinstance(self.channels, dict):

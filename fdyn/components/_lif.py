@@ -67,7 +67,7 @@ class LIF(AbstractNeuron):
     t_ref: Array = param(0.0, unit="ms", doc="refractory period", bound="non-negative")
     v_init: Array | None = param(None, unit="mV", doc="initial potential")
     sigma: Array | None = param(None, unit="mV", doc="strength of white noise")
-    spike: AbstractSurrogate = SuperSpike()
+    spike: AbstractSurrogate = eqx.field(default_factory=SuperSpike)
     reset_grad: bool = eqx.field(default=False, static=True)
 
     def __check_init__(self):

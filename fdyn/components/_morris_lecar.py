@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
@@ -73,7 +74,7 @@ class MorrisLecar(AbstractNeuron):
     t_ref: Array = param(0.0, unit="ms", doc="least time between spikes", bound="non-negative")
     v_init: Array = param(-60.0, unit="mV", doc="initial potential")
     w_init: Array = param(0.01, unit="1", doc="initial potassium activation", bound="non-negative")
-    spike: AbstractSurrogate = SuperSpike()
+    spike: AbstractSurrogate = eqx.field(default_factory=SuperSpike)
 
     def __check_init__(self):
         check_shapes(self, self.size)
