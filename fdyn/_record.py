@@ -294,6 +294,11 @@ def finish(record: AbstractRecord, rows: Any, n_steps: int) -> Any:
     return rows / steps if record.reduce == "mean" else rows
 
 
+def needs_past(record: AbstractRecord) -> bool:
+    """Whether a row depends on more than its last step."""
+    return record.reduce != "last" or whole_run(record)
+
+
 def whole_run(record: AbstractRecord) -> bool:
     """Whether the record is one row for the whole run."""
     return record.every == _WHOLE_RUN

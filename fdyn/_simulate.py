@@ -97,26 +97,28 @@ def _advance(
         return (i < n) & ok if careful else i < n
 
     def body(carry):
-        i, run, acc, buffers, ok = carry
+        i, run, kept, buffers, ok = carry
         new, out, t = program.step(run, i)
-        values, rows = {}, {}
+        values, rows = dict(kept), {}
         for name, r in program.records.items():
             x = r.sample(t, new.model, out)
-            values[name] = rec.accumulate(r, acc[name], x, first + i)
+            if name in kept:
+                x = values[name] = rec.accumulate(r, kept[name], x, first + i)
             row = i if r.every == 1 else (first + i) // r.every - first // r.every
             # Unlike .at[row].set it tests no bounds, which would cost as much as the copy.
-            rows[name] = jax.lax.dynamic_update_index_in_dim(buffers[name], values[name], row, 0)
+            rows[name] = jax.lax.dynamic_update_index_in_dim(buffers[name], x, row, 0)
         if careful:
             ok = _all_finite(new.model)
             new, values, rows = jax.tree.map(
-                lambda a, b: _select(ok, a, b), (new, values, rows), (run, acc, buffers)
+                lambda a, b: _select(ok, a, b), (new, values, rows), (run, kept, buffers)
             )
             i = jnp.where(ok, i, i - 1)
         return i + 1, new, values, rows, ok
 
-    start = (jnp.array(0, jnp.int32), run, acc, buffers, jnp.array(True))
-    done, run, acc, buffers, _ = jax.lax.while_loop(cond, body, start)
-    return run, acc, buffers, done, _all_finite(run.model)
+    kept = {name: x for name, x in acc.items() if rec.needs_past(program.records[name])}
+    start = (jnp.array(0, jnp.int32), run, kept, buffers, jnp.array(True))
+    done, run, kept, buffers, _ = jax.lax.while_loop(cond, body, start)
+    return run, {**acc, **kept}, buffers, done, _all_finite(run.model)
 
 
 def _select(ok: Array, new: Array, old: Array) -> Array:
