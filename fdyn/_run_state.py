@@ -84,12 +84,13 @@ def start(
         run = RunState(
             new if state is None else state, {}, default, jnp.array(0, jnp.int32), zero, step
         )
-    check_same(
-        State(new.y, new.mem),
-        State(run.model.y, run.model.mem),
-        f"'state' does not belong to this {type(model).__name__} at dt = {dt:g} ms",
-        ("needed", "given"),
-    )
+    if state is not None:
+        check_same(
+            State(new.y, new.mem),
+            State(run.model.y, run.model.mem),
+            f"'state' does not belong to this {type(model).__name__} at dt = {dt:g} ms",
+            ("needed", "given"),
+        )
     current = run.model
     if isinstance(current.solver, tuple) and current.solver == ():
         current = State(current.y, current.mem, solver.init(model, current, dt))
