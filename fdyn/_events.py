@@ -1,11 +1,12 @@
 """The events of a model as one vector of functions, and on which side of zero each of them is."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optimistix as optx
 from jax import Array
 from jax.extend.core import Literal
 from jaxtyping import PyTree
@@ -31,6 +32,16 @@ def mask_like(tree: PyTree, mask: Array) -> PyTree:
         parts.append(mask[start : start + x.size].reshape(x.shape))
         start += x.size
     return jax.tree.unflatten(structure, parts)
+
+
+def with_fired(
+    model: AbstractComponent, t: Array, y: PyTree, args: Args, fired: Array | None = None
+) -> Args:
+    """The arguments with the events that a jump is told of; none by default."""
+    events = model.events(t, y, args)
+    if fired is None:
+        fired = jnp.zeros(sum(x.size for x in jax.tree.leaves(events)), bool)
+    return Args(args.mem, args.u, mask_like(events, fired))
 
 
 class Segment(eqx.Module):
@@ -65,6 +76,50 @@ class Crossing(eqx.Module):
         return jnp.where(t > args.start, h, -jnp.ones_like(h))
 
 
+class FirstCrossing(optx.AbstractRootFinder):
+    """Bisection for what diffrax asks of a root finder.
+
+    A batch is searched as a whole as soon as one member has an event; for the others diffrax gives
+    a function that falls to zero at the upper bound, which is then the answer.
+    """
+
+    rtol: Any
+    atol: Any
+    norm: ClassVar[Callable[[PyTree], Array]] = jnp.abs
+
+    @property
+    def _bisection(self) -> optx.Bisection:
+        return optx.Bisection(rtol=self.rtol, atol=self.atol, flip=False)
+
+    def init(
+        self, fn: Any, y: Any, args: Any, options: Any, f_struct: Any, aux_struct: Any, tags: Any
+    ) -> tuple[Any, Array]:
+        """The bounds, and whether there is an event at all."""
+        state = self._bisection.init(fn, y, args, options, f_struct, aux_struct, tags)
+        low, high = fn(state.lower, args)[0], fn(state.upper, args)[0]
+        return state, (low > 0) & (high == 0)
+
+    def step(
+        self, fn: Any, y: Any, args: Any, options: Any, state: Any, tags: Any
+    ) -> tuple[Any, tuple[Any, Array], Any]:
+        """Halve the interval."""
+        y, inner, aux = self._bisection.step(fn, y, args, options, state[0], tags)
+        return jnp.where(state[1], options["upper"], y), (inner, state[1]), aux
+
+    def terminate(
+        self, fn: Any, y: Any, args: Any, options: Any, state: Any, tags: Any
+    ) -> tuple[Any, Any]:
+        """Whether the interval is small enough."""
+        done, result = self._bisection.terminate(fn, y, args, options, state[0], tags)
+        return done | (state[1] & jnp.isfinite(state[0].error)), result
+
+    def postprocess(
+        self, fn: Any, y: Any, aux: Any, args: Any, options: Any, state: Any, tags: Any, result: Any
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """As it is."""
+        return self._bisection.postprocess(fn, y, aux, args, options, state[0], tags, result)
+
+
 def slopes(model: AbstractComponent, t: Array, y: PyTree, dy: PyTree, args: Args) -> Array:
     """The time derivatives of the event functions along the flow, whose value is `dy`."""
     _, slope = jax.jvp(lambda t, y: values(model, t, y, args), (t, y), (jnp.ones_like(t), dy))
@@ -74,6 +129,8 @@ def slopes(model: AbstractComponent, t: Array, y: PyTree, dy: PyTree, args: Args
 def changed(g: Array, slope: Array, side: Array, hit: Array, tol: Array) -> Array:
     """Which event functions change sides at an instant: the located one, and those that follow
     within the tolerance `tol` (ms) in which instants are told apart."""
+    if g.size == 0:
+        return side
     g, slope = jnp.where(side, -g, g), jnp.where(side, -slope, slope)
     soon = (slope > 0) & (g + tol * slope > 0)
     # The located one counts even if rounding leaves it a little short of zero.
@@ -100,6 +157,20 @@ def depends(fn: Callable[[Any], Any], x: Any) -> bool:
     return any(v in needed for v in jaxpr.invars)
 
 
+def check_delays(model: AbstractComponent) -> None:
+    """Refuse delays, which would need a time grid."""
+    if not isinstance(model, Network):
+        return
+    for node in model.nodes.values():
+        check_delays(node)
+    for name, p in model.projections.items():
+        if p.delay > 0:
+            raise ValueError(
+                f"solve: the projection {name!r} has a delay of {p.delay:g} ms, and the "
+                "adaptive route has no delays. Use simulate, or a delay of 0."
+            )
+
+
 def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str = "") -> None:
     """Refuse what has no meaning without a time grid, naming the part of the model."""
     what = f"{path!r} ({type(model).__name__})" if path else f"this {type(model).__name__}"
@@ -108,11 +179,6 @@ def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str =
             inner = Args(args.mem[name], (args.u or {}).get(name))
             check(node, t, y[name], inner, f"{path}.{name}".lstrip("."))
         for name, p in model.projections.items():
-            if p.delay > 0:
-                raise ValueError(
-                    f"solve: the projection {name!r} has a delay of {p.delay:g} ms, and the "
-                    "adaptive route has no delays. Use simulate, or a delay of 0."
-                )
             pre, _ = find(model, p.pre, "pre")
             if not jax.tree.leaves(
                 eqx.filter_eval_shape(pre.events, t, *_node_state(y, args, p.pre))
@@ -128,6 +194,7 @@ def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str =
             f"solve: {what} has noise (its diffusion is not None), and the adaptive route is for "
             "equations without. Use simulate with solver=fdyn.solvers.EulerMaruyama()."
         )
+    args = with_fired(model, t, y, args)
     if depends(lambda key: model.jump(t, y, args, dt=t, key=key), jax.random.key(0)):
         raise ValueError(
             f"solve: {what} draws random numbers at every step of a time grid, which the adaptive "

@@ -7,7 +7,6 @@ import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
-import optimistix as optx
 from jax import Array
 from jaxtyping import PyTree
 
@@ -105,8 +104,7 @@ def start(program: Program, t: Array, state: State) -> Run:
     slope = ev.slopes(model, t, y, program.field(t, y, seg), args)
     side = g + program.tol(t) * jnp.abs(slope) >= 0
     # What starts at threshold fires at once if that resets it; else it has crossed before.
-    events = model.events(t, y, args)
-    fired = Args(mem, args.u, ev.mask_like(events, side))
+    fired = ev.with_fired(model, t, y, args, side)
     y2, mem2, _ = model.jump(t, y, fired, dt=jnp.zeros_like(t), key=program.key)
     new = ev.values(model, t, y2, Args(mem2, args.u))
     due = side & (new < g) & (new < 0)
@@ -119,6 +117,7 @@ def start(program: Program, t: Array, state: State) -> Run:
 def _no_events(program: Program, run: Run, capacity: int) -> Events:
     def out(run: Run) -> PyTree:
         args = program.args(run.t, program.segment(run.t, run.mem, run.side))
+        args = ev.with_fired(program.model, run.t, run.y, args)
         _, _, out = program.model.jump(run.t, run.y, args, dt=run.t, key=program.key)
         return ev.outputs(program.model, run.t, run.y, args, out)
 
@@ -137,9 +136,7 @@ def _integrate(
     event = None
     if run.side.size:
         tol = program.tol(run.t)
-        rtol: Any = 4 * jnp.finfo(tol.dtype).eps
-        atol: Any = tol / 4
-        finder = optx.Bisection(rtol=rtol, atol=atol, flip=False)
+        finder = ev.FirstCrossing(rtol=4 * jnp.finfo(tol.dtype).eps, atol=tol / 4)
         event = diffrax.Event(ev.Crossing(program.model, program.args), finder, direction=True)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(program.field),
@@ -193,12 +190,13 @@ def _body(program: Program, run: Run, events: Events) -> tuple[Run, Events, diff
     fired = turned & ~run.side
     # The clock that ended the segment ends exactly, whatever the sum of the times rounds to.
     dt = jnp.where(t >= run.t + clock, clock, t - run.t)
-    mask = ev.mask_like(model.events(t, y, args), fired)
-    y2, mem2, out = model.jump(t, y, Args(run.mem, args.u, mask), dt=dt, key=program.key)
+    told = ev.with_fired(model, t, y, args, fired)
+    y2, mem2, out = model.jump(t, y, told, dt=dt, key=program.key)
     new = ev.values(model, t, y2, Args(mem2, args.u))
     side, due = ev.after_jump(g, new, run.side, turned, fired)
 
-    went = hit | (t >= stop) | (made > 0)
+    # Many steps that lead nowhere mean a singularity, or a state or input that is not finite.
+    went = hit | (t >= stop) | (t - run.t > program.tol(t))
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves((y, y2))]))
     allowed = (
         (sol.result == diffrax.RESULTS.successful)

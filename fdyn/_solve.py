@@ -34,8 +34,8 @@ def solve(
     *,
     inputs: Any = None,
     solver: diffrax.AbstractSolver = diffrax.Tsit5(),
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
+    rtol: Any = None,
+    atol: Any = None,
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     dt0: Any = None,
     state: State | RunState | None = None,
@@ -58,7 +58,8 @@ def solve(
     diffrax, the crossings of `events` are found on its dense output, and `jump` is called there
     and where a clock (a refractory period) runs out. Events of the same instant, which is to say
     within the tolerance of the root finder (about 3e-10 ms in double precision), fire together.
-    Two crossings of one event function within one solver step are missed.
+    Two crossings of one event function within one solver step are missed. An event is located as
+    well as the dense output of the solver is: fourth order for `Tsit5`, third for `Kvaerno5`.
 
     New parameters, inputs, states and durations reuse the compiled program. Inside `jit`, `vmap`
     and `grad` it works too, without `dense`; derivatives go through the events.
@@ -70,7 +71,8 @@ def solve(
     - `inputs`: as for `simulate`, save arrays over time: constants, functions of time (ms), and
       components such as `ConstantInput` whose output needs no time grid.
     - `solver`: of diffrax; for stiff models `diffrax.Kvaerno5()`.
-    - `rtol`, `atol`: tolerances of a step, for the worst state variable; 1e-6 and 1e-8.
+    - `rtol`, `atol`: tolerances of a step, for the worst state variable; 1e-7 and 1e-9, in single
+      precision 1e-5 and 1e-7.
     - `stepsize_controller`: of diffrax, in the place of the two; `dt0`: the first step after each
       event, ms, chosen by the solver if left out.
     - `state`: where to start: a `State`, or the `.state` of a solution or recording to go on.
@@ -105,6 +107,7 @@ def solve(
     section II.6; spiking networks as hybrid systems, Brette et al. 2007, J. Comput. Neurosci.
     23:349, section 2.2.
     """
+    ev.check_delays(model)
     default = jax.random.key(0) if key is None else key
     start, state, found_key = _state_of(model, state, default)
     t0 = start if t0 is None else _time(t0, "t0")
@@ -336,15 +339,18 @@ def _controller(
 ) -> diffrax.AbstractStepSizeController:
     if controller is not None:
         return controller
-    for name, value in (("rtol", rtol), ("atol", atol)):
+    dtype = jnp.result_type(float)
+    usual = (1e-7, 1e-9) if dtype == jnp.float64 else (1e-5, 1e-7)
+    tolerances = [
+        given if given is not None else x for given, x in zip((rtol, atol), usual, strict=True)
+    ]
+    for name, value in zip(("rtol", "atol"), tolerances, strict=True):
         if not is_traced(value) and not value > 0:
             raise ValueError(f"'{name}' must be positive, got {value!r}.")
-    dtype = jnp.result_type(float)
     # Arrays, since other tolerances must not compile anew; the worst variable counts, since the
     # accuracy of a neuron must not depend on how many others there are.
-    return diffrax.PIDController(
-        rtol=jnp.asarray(rtol, dtype), atol=jnp.asarray(atol, dtype), norm=optx.max_norm
-    )
+    rtol, atol = (jnp.asarray(x, dtype) for x in tolerances)
+    return diffrax.PIDController(rtol=rtol, atol=atol, norm=optx.max_norm)
 
 
 def _inputs(
