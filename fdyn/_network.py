@@ -188,10 +188,10 @@ def find(model: Any, path: str, what: str) -> tuple[AbstractComponent, tuple[str
     """The component at `path`, and what of the path leads on into its state or outputs."""
     if not isinstance(path, str):
         raise ValueError(f"{what}: a path is text such as 'V1.E', got {path!r}.")
-    names = _tree.split(path)
+    root, names = model, _tree.split(path)
     while isinstance(model, Network) and names:
         if names[0] not in model.nodes:
-            raise _tree.unknown(what, path, node_paths(model))
+            raise _tree.unknown(what, path, node_paths(root))
         model, names = model.nodes[names[0]], names[1:]
     return model, names
 
