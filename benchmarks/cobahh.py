@@ -1,6 +1,6 @@
 """The COBAHH network (Brette et al. 2007, benchmark 3), timed.
 
-Hodgkin-Huxley neurons with the channels of Traub & Miles, 80/20, 80 synapses on average.
+Hodgkin-Huxley neurons with the channels of Traub & Miles, 80/20, 80 synapses each.
 Conductances are per area: the benchmark's cells have 20,000 um^2.
 """
 
@@ -9,7 +9,7 @@ from _common import main
 
 from fdyn import Network, Projection
 from fdyn.components import COBA, ConductanceBased, Exponential, KTraubMiles, Leak, NaTraubMiles
-from fdyn.sparse import fixed_probability
+from fdyn.sparse import fixed_out_degree
 
 PER_AREA = 1e-6 / 2e-4  # nS of a cell as mS/cm^2
 
@@ -18,6 +18,7 @@ def network(n: int, key: jax.Array) -> Network:
     """`n` neurons, four fifths excitatory, that start from the benchmark's random state."""
     n_e = n * 4 // 5
     sizes = {"E": n_e, "I": n - n_e}
+    degree = {"E": 64, "I": 16}
     weights = {"E": 6.0 * PER_AREA, "I": 67.0 * PER_AREA}
     tau = {"E": 5.0, "I": 10.0}
     reversal = {"E": 0.0, "I": -80.0}
@@ -41,7 +42,9 @@ def network(n: int, key: jax.Array) -> Network:
         graph, state = jax.random.split(jax.random.fold_in(key, i))
         mean, deviation = start[pre]
         g = (mean + deviation * jax.random.normal(state, (sizes[post],))) * PER_AREA
-        connect = fixed_probability(graph, sizes[pre], sizes[post], 80 / n, weights[pre])
+        connect = fixed_out_degree(
+            graph, sizes[pre], sizes[post], degree[post], weights[pre], multapses=True
+        )
         projections[pre + post] = Projection(
             pre, post, connect, Exponential(tau=tau[pre], g_init=g), COBA(e=reversal[pre])
         )

@@ -11,15 +11,16 @@ import jax
 
 from fdyn import Network, Projection, Record, Spikes, simulate
 from fdyn.components import COBA, LIF, Exponential
-from fdyn.sparse import fixed_probability
+from fdyn.sparse import fixed_out_degree
 
 DRIVE = 200.0  # pA: 20 mV through the leak of 10 nS
 
 
 def network(n: int, key: jax.Array) -> Network:
-    """`n` neurons, four fifths excitatory, each with 80 synapses on average."""
+    """`n` neurons, four fifths excitatory, each with 80 synapses drawn with replacement."""
     n_e = n * 4 // 5
     sizes = {"E": n_e, "I": n - n_e}
+    degree = {"E": 64, "I": 16}
     weights = {"E": 6.0, "I": 67.0}  # nS
     tau = {"E": 5.0, "I": 10.0}  # ms
     reversal = {"E": 0.0, "I": -80.0}  # mV
@@ -41,7 +42,14 @@ def network(n: int, key: jax.Array) -> Network:
         pre + post: Projection(
             pre,
             post,
-            fixed_probability(keys[pre + post], sizes[pre], sizes[post], 80 / n, weights[pre]),
+            fixed_out_degree(
+                keys[pre + post],
+                sizes[pre],
+                sizes[post],
+                degree[post],
+                weights[pre],
+                multapses=True,
+            ),
             Exponential(tau=tau[pre]),
             COBA(e=reversal[pre]),
         )
