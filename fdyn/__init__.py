@@ -11,6 +11,8 @@ from ._projection import Projection as Projection
 from ._record import Record as Record
 from ._record import Recording as Recording
 from ._record import Spikes as Spikes
+from ._save import load as load
+from ._save import save as save
 from ._simulate import RunState as RunState
 from ._simulate import simulate as simulate
 from ._solution import Solution as Solution
