@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import fdyn
-from fdyn import analyze, components, solvers, sparse
+from fdyn import analyze, components, fit, solvers, sparse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -107,8 +107,9 @@ def test_every_solver_and_connectivity_has_its_line():
     assert concrete(sparse, sparse.AbstractConnectivity) | built == set(rows("sparse"))
 
 
-def test_every_analysis_has_its_line():
-    assert {n for n, _ in inspect.getmembers(analyze, inspect.isfunction)} == set(rows("analyze"))
+@pytest.mark.parametrize(("package", "page"), [(analyze, "analyze"), (fit, "fit")])
+def test_every_function_has_its_line(package, page):
+    assert {n for n, _ in inspect.getmembers(package, inspect.isfunction)} == set(rows(page))
 
 
 def test_the_readme_names_the_version():
