@@ -409,6 +409,25 @@ def test_a_jump_that_makes_others_fire():
     assert weak.spikes("spike").index.tolist() == [0, 0, 0, 1]
 
 
+def test_many_neurons_are_as_many_single_ones():
+    # The spikes of some fall between the upward and the downward crossing of others, or together.
+    currents = [10.0, 10.0, 10.01, 14.0]
+    channels = {"na": NaHH(), "k": KHH(), "leak": Leak()}
+
+    def spikes(currents, t_ref=0.0):
+        model = ConductanceBased(len(currents), channels, t_ref=t_ref)
+        drive = ConstantInput(len(currents), jnp.array(currents))
+        return solve(model, 60.0, inputs=drive, rtol=1e-9, atol=1e-10).spikes("spike")
+
+    together = spikes(currents)
+    assert len(together.times) >= 16
+    for i, current in enumerate(currents):
+        alone = spikes([current]).times
+        np.testing.assert_allclose(together.times[together.index == i], alone, atol=1e-6)
+        # A dead time of 20 ms hides every second spike, at intervals of 12 to 15 ms.
+        np.testing.assert_allclose(spikes([current], t_ref=20.0).times, alone[::2], atol=1e-6)
+
+
 def test_what_starts_at_threshold():
     # An integrate-and-fire neuron fires at once, as on a grid; an action potential has begun.
     sol = solve(neuron(v_init=jnp.array([-40.0, -60.0])), 5.0)
