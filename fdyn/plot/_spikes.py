@@ -47,13 +47,14 @@ def raster(
     """
     names = as_names(names)
     trains = [recording.spikes(name) for name in names]
-    ax = get_axes(ax)
-    base = 0
-    for k, (name, train, size) in enumerate(
-        zip(names, trains, as_sizes(sizes, names), strict=True)
-    ):
+    units = []
+    for name, train, size in zip(names, trains, as_sizes(sizes, names), strict=True):
         n = _size(recording, name, size) or int(np.max(train.index, initial=0)) + 1
-        n = n if max_units is None else min(n, max_units)
+        units.append(n if max_units is None else min(n, max_units))
+    ax = get_axes(ax)
+    dot = 2 if sum(units) > 100 else 5
+    base = 0
+    for k, (name, train, n) in enumerate(zip(names, trains, units, strict=True)):
         shown = train.index < n
         ax.plot(
             train.times[shown],
@@ -61,7 +62,7 @@ def raster(
             linestyle="none",
             marker=".",
             color=f"C{k}",
-            markersize=2 if n > 100 else 5,
+            markersize=dot,
             markeredgewidth=0,
             label=name,
             rasterized=True,
@@ -69,7 +70,7 @@ def raster(
         base += n
     ax.set(xlabel="time (ms)", ylabel="unit", ylim=(-0.5, base - 0.5), xlim=_span(recording))
     if len(names) > 1:
-        legend_above(ax, markerscale=4 if base > 100 else 2)
+        legend_above(ax, markerscale=10 / dot)
     return ax
 
 
