@@ -37,6 +37,12 @@ _STRUCTS = {
     "XLA_FFI_Api_Version": "size_t struct_size; XLA_FFI_Extension_Base* extension_start; "
     "int major_version; int minor_version;",
 }
+# What minor version 5 (jaxlib 0.12) calls otherwise, in the names of minor version 3 (0.10).
+_RENAMED = {
+    "XLA_FFI_InternalExtension": "XLA_FFI_Extension_Base",
+    "XLA_FFI_InternalExtension_Type": "XLA_FFI_Extension_Type",
+    "XLA_FFI_InvokeContext": "XLA_FFI_ExecutionContext",
+}
 # Args, Rets and Attrs lie inside the frame, so a field added to them would move what follows.
 _CLOSED = ("XLA_FFI_Args", "XLA_FFI_Rets", "XLA_FFI_Attrs", "XLA_FFI_Api_Version")
 
@@ -107,8 +113,11 @@ def parse_header(text: str) -> tuple[int, int]:
 
 
 def read_header() -> str:
-    """Text of the FFI header that the installed jaxlib carries."""
-    return (pathlib.Path(jax.ffi.include_dir()) / "xla/ffi/api/c_api.h").read_text()
+    """Text of the FFI header that the installed jaxlib carries, in the names of one version."""
+    text = (pathlib.Path(jax.ffi.include_dir()) / "xla/ffi/api/c_api.h").read_text()
+    for new, old in _RENAMED.items():
+        text = re.sub(rf"\b{new}\b", old, text)
+    return text
 
 
 def _capsule(address: int) -> object:
