@@ -1,0 +1,54 @@
+"""The benchmark networks do the same work as those of other simulators: their rates agree.
+
+The ranges are those of Brian2, NEST, NEURON, BrainPy and a C program on the same networks, over
+seeds: COBA 20 to 25 Hz; COBAHH 33 to 45 Hz at 4,000 neurons, 34 to 38 Hz at 16,000.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FIELDS = {
+    "peer": str,
+    "mode": str,
+    "model": str,
+    "n": int,
+    "duration_ms": float,
+    "dt": float,
+    "build_s": float,
+    "compile_s": float,
+    "run_s": float,
+    "mean_rate_hz": float,
+    "version": str,
+}
+
+
+def run(model, *arguments):
+    command = [sys.executable, f"benchmarks/{model}.py", "--json", *map(str, arguments)]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (line,) = output.splitlines()
+    result = json.loads(line)
+    assert {name: type(result[name]) for name in FIELDS} == FIELDS
+    assert (result["peer"], result["model"]) == ("fdyn", model)
+    return result
+
+
+def test_one_json_line():
+    result = run("coba", "--n", 400, "--duration", 50, "--dt", 0.1, "--seed", 0)
+    assert (result["n"], result["duration_ms"], result["dt"]) == (400, 50.0, 0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("model, low, high", [("coba", 20, 25), ("cobahh", 33, 45)])
+def test_rates(model, low, high, seed):
+    assert low <= run(model, "--seed", seed)["mean_rate_hz"] <= high
+
+
+@pytest.mark.slow
+def test_rate_of_the_large_network():
+    assert 34 <= run("cobahh", "--n", 16_000)["mean_rate_hz"] <= 38
