@@ -17,7 +17,7 @@ from .._record import Status
 from .._select import names
 from ..components import AbstractComponent, State
 from ._bifurcation import BifurcationPoint, locate
-from ._equilibria import find_roots
+from ._equilibria import robust_roots
 from ._field import Field, default_tolerance, make_field
 from ._stability import classify, sorted_eigenvalues
 
@@ -252,8 +252,7 @@ def _follow(
 ) -> tuple[list, np.ndarray, Status]:
     """The points of the branch, each (scaled state and parameter, Jacobian, tangent)."""
     start = field.ravel()
-    solver = optx.Dogleg(rtol=tol, atol=tol)
-    y, rate, _ = find_roots(field, start[None], jnp.asarray(low, start.dtype), solver, 256)
+    y, rate, _ = robust_roots(field, start[None], jnp.asarray(low, start.dtype), tol, 256)
     size = jnp.maximum(jnp.abs(jnp.where(jnp.isfinite(y[0]), y[0], 1)), 1)
     # The sign of the last scale makes every branch start upward.
     scale = jnp.append(size, jnp.asarray(high - low, start.dtype))
@@ -285,7 +284,7 @@ def _follow(
                 continue
             if not first <= new[-1] <= last:
                 edge = first if new[-1] < first else last
-                new, jac, ahead = _at_edge(field, scale, z, new, edge, tangent, solver)
+                new, jac, ahead = _at_edge(field, scale, z, new, edge, tangent, tol)
                 trail.append(tuple(map(np.asarray, (new, jac, ahead))))
                 return trail, np.asarray(scale), Status(True)
             trail.append(tuple(map(np.asarray, (new, jac, ahead))))
@@ -297,12 +296,12 @@ def _follow(
 
 
 def _at_edge(
-    field: Field, scale: Array, z: Array, new: Array, edge: float, tangent: Array, solver: Any
+    field: Field, scale: Array, z: Array, new: Array, edge: float, tangent: Array, tol: float
 ) -> tuple[Array, Array, Array]:
     """The point where a step crosses an end of the span, with Jacobian and tangent."""
     at = (edge - z[-1]) / (new[-1] - z[-1])
     guess = ((1 - at) * z + at * new)[:-1] * scale[:-1]
     p = jnp.asarray(edge, z.dtype) * scale[-1]
-    y, _, _ = find_roots(field, guess[None], p, solver, 256)
+    y, _, _ = robust_roots(field, guess[None], p, tol, 256)
     z = jnp.append(y[0], p) / scale
     return z, *_look(field, scale, z, tangent)[1:]

@@ -69,6 +69,17 @@ def find_roots(
     return jax.vmap(one)(guesses)
 
 
+def robust_roots(
+    field: Field, guesses: Array, p: Array | None, tol: float, max_steps: int
+) -> tuple[Array, Array, Array]:
+    """`find_roots` by Newton's method or, where that leads nowhere, by the dogleg method."""
+    # Newton first: it compiles in a third of the time, and is the surer one near a root.
+    found = find_roots(field, guesses, p, optx.Newton(rtol=tol, atol=tol), max_steps)
+    if bool(jnp.any(jnp.max(jnp.abs(found[1]), axis=1) <= tol)):
+        return found
+    return find_roots(field, guesses, p, optx.Dogleg(rtol=tol, atol=tol), max_steps)
+
+
 def equilibria(
     model: AbstractComponent,
     *,
@@ -98,8 +109,9 @@ def equilibria(
       neither, the initial state is the only guess.
     - `n_guesses`: how many to draw, 64; `key`: random key of the draw, `jax.random.key(0)`.
     - `state`: `State` that stands in for the initial state of the model.
-    - `solver`: of optimistix, `optimistix.Dogleg` by default.
-    - `tol`: relative and absolute tolerance of the default solver, and the largest derivative
+    - `solver`: of optimistix; by default `optimistix.Newton`, and where no guess converges with
+      it, `optimistix.Dogleg`.
+    - `tol`: relative and absolute tolerance of the default solvers, and the largest derivative
       (in the units of the state per ms) at which a root counts; 3.7e-11, in single precision
       2.4e-5. `max_steps`: of the solver, 256.
     - `throw`: raise where no guess converges; otherwise the result is empty and says so.
@@ -131,8 +143,11 @@ def equilibria(
         starts = _stack(field, guesses)
     else:
         starts = field.ravel()[None]
-    solver = optx.Dogleg(rtol=tol, atol=tol) if solver is None else solver
-    y, rate, jac = map(np.asarray, find_roots(field, starts, None, solver, max_steps))
+    if solver is None:
+        found = robust_roots(field, starts, None, tol, max_steps)
+    else:
+        found = find_roots(field, starts, None, solver, max_steps)
+    y, rate, jac = map(np.asarray, found)
     residual = np.abs(rate).max(axis=1)
     good = np.isfinite(y).all(axis=1) & (residual <= tol)
     status = Status(True)

@@ -52,7 +52,7 @@ def raster(
         n = _size(recording, name, size) or int(np.max(train.index, initial=0)) + 1
         units.append(n if max_units is None else min(n, max_units))
     ax = get_axes(ax)
-    dot = 2 if sum(units) > 100 else 5
+    dot = float(np.clip(800 / sum(units), 2, 6))
     base = 0
     for k, (name, train, n) in enumerate(zip(names, trains, units, strict=True)):
         shown = train.index < n

@@ -66,3 +66,12 @@ class NeutralSaddle(_Smooth):
     def flow(self, t, y, args: Args) -> dict:
         a, b = y["x"]
         return {"x": jnp.stack([(1 + self.mu) * a, -b])}
+
+
+class Arctan(_Smooth):
+    """x' = -arctan(x): Newton's method diverges from |x| > 1.39."""
+
+    start: Array = param((3.0,), unit="1", doc="initial state")
+
+    def flow(self, t, y, args: Args) -> dict:
+        return {"x": -jnp.arctan(y["x"])}

@@ -5,9 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optimistix as optx
 import pytest
 from cases import case
-from normal_forms import Fold, Hopf, Linear
+from normal_forms import Arctan, Fold, Hopf, Linear
 from scipy.optimize import brentq
 
 from fdyn import Affine, Args, Network, State, vector_field
@@ -166,6 +167,14 @@ def test_single_precision(float32):
     found = equilibria(squid())
     assert found.y["v"].dtype == jnp.float32
     np.testing.assert_allclose(found.y["v"], [[v]], rtol=1e-5)
+
+
+def test_a_guess_from_which_newton_diverges_still_leads_to_the_root():
+    newton = optx.Newton(rtol=1e-10, atol=1e-10)
+    assert len(equilibria(Arctan(), solver=newton, throw=False)) == 0
+    found = equilibria(Arctan())
+    np.testing.assert_allclose(found.y["x"], [[0.0]], atol=1e-10)
+    np.testing.assert_allclose(found.eigenvalues, [[-1.0]], rtol=1e-9)
 
 
 class Counted(AbstractNeuron):
