@@ -96,9 +96,8 @@ def draw(rec, out: Path) -> None:
         3, 1, figsize=(9, 8), sharex=True, height_ratios=[3, 1.2, 1.8], layout="constrained"
     )
     names = ["E.spike", "I.spike"]
-    sizes = [rec.state.model.y[name[0]]["v"].size for name in names]
     plot.raster(rec, names, ax=axes[0])
-    plot.population_rate(rec, names, sizes=sizes, ax=axes[1])
+    plot.population_rate(rec, names, ax=axes[1])
     plot.traces(rec, ["E.v"], ax=axes[2])
     for ax in axes[:-1]:
         ax.set_xlabel("")

@@ -2,9 +2,9 @@
 
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -144,11 +144,18 @@ class Spikes(AbstractRecord):
         return lookup(self.source, state, out) != 0
 
 
-class SpikeTrains(NamedTuple):
-    """Spikes of a population: `times` (ms) and `index` of the unit, in the order of time."""
+class SpikeTrains(eqx.Module):
+    """Spikes of a population: `times` (ms) and `index` of the unit, in the order of time.
+
+    `size` is the number of units, silent ones included. Unpacks as `times, index`.
+    """
 
     times: np.ndarray
     index: np.ndarray
+    size: int = eqx.field(static=True)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.times, self.index))
 
 
 class Status(eqx.Module):
@@ -223,7 +230,8 @@ class Recording(eqx.Module):
         if isinstance(trace, SpikeTrains):
             return trace
         row, index = find_spikes(np.asarray(trace) != 0)
-        return SpikeTrains(np.asarray(self.times(name))[row], index)
+        size = math.prod(trace.shape[1:])
+        return SpikeTrains(np.asarray(self.times(name))[row], index, size)
 
     def _check(self, name: str) -> None:
         if name not in self.traces:
@@ -355,15 +363,17 @@ class Store:
             else:
                 self.parts[name].append(np.array(rows))
 
-    def finish(self, acc: dict[str, Any], n_steps: int) -> dict[str, Any]:
-        """The traces of the whole run."""
+    def finish(self, acc: dict[str, Any], ts: np.ndarray) -> dict[str, Any]:
+        """The traces of the whole run, whose steps ended at `ts` (ms)."""
+        n_steps = ts.size
         traces = {}
         for name, r in self.records.items():
             if whole_run(r):
                 traces[name] = finish(r, np.asarray(acc[name])[None][:n_steps], n_steps)
             elif isinstance(r, Spikes):
                 parts = self.parts[name] or [(np.zeros(0, int), np.zeros(0, int))]
-                traces[name] = tuple(np.concatenate(x) for x in zip(*parts, strict=True))
+                row, index = (np.concatenate(x) for x in zip(*parts, strict=True))
+                traces[name] = SpikeTrains(ts[row], index, acc[name].size)
             elif name in self.files:
                 self.files[name].flush()
                 traces[name] = self.files[name][: n_steps // r.every]

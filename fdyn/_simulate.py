@@ -258,14 +258,9 @@ def simulate(
         ts = run.t0 + steps.astype(run.dt.dtype) * run.dt
         end, traces = _scan(program, run, acc, n_steps)
         return rec.Recording(ts, traces, end, rec.Status(_all_finite(end.model)), units, every)
-    end, traces, done, status = _run_chunks(program, run, acc, n_steps, chunk, stream, progress)
+    end, traces, ts, status = _run_chunks(program, run, acc, n_steps, chunk, stream, progress)
     if throw and not status.ok:
         raise FloatingPointError(status.message)
-    ts = float(run.t0) + (int(run.step) + 1 + np.arange(done)) * dt
-    traces = {
-        name: rec.SpikeTrains(ts[x[0]], x[1]) if isinstance(records[name], rec.Spikes) else x
-        for name, x in traces.items()
-    }
     return rec.Recording(ts, traces, end, status, units, every)
 
 
@@ -312,8 +307,8 @@ def _run_chunks(
     chunk: int | None,
     stream: str | Path | None,
     progress: bool,
-) -> tuple[RunState, dict[str, Any], int, rec.Status]:
-    """All steps, chunk by chunk; the last valid state, the traces, steps made, status."""
+) -> tuple[RunState, dict[str, Any], np.ndarray, rec.Status]:
+    """All steps, chunk by chunk; the last valid state, the traces, times of the steps, status."""
     capacity = _capacity(acc, program.records) if chunk is None else chunk
     if isinstance(capacity, bool | str) or capacity != int(capacity) or capacity < 1:
         raise ValueError(f"'chunk' must be a positive number of steps, got {chunk!r}.")
@@ -340,7 +335,8 @@ def _run_chunks(
                 # Aim at a chunk of half a second, so that the bar moves.
                 ratio = 0.5 / max(time.perf_counter() - began, 1e-9)
                 pace = int(np.clip(pace * min(ratio, 16.0), 1, capacity))
-    return run, store.finish(acc, done), done, status
+    ts = float(run.t0) + (start + 1 + np.arange(done)) * dt
+    return run, store.finish(acc, ts), ts, status
 
 
 def _capacity(acc: dict[str, Array], records: dict[str, rec.AbstractRecord]) -> int:

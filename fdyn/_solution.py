@@ -1,5 +1,6 @@
 """What `solve` returns."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -118,4 +119,5 @@ class Solution(eqx.Module):
             raise _tree.unknown("solution, spikes", name, _tree.leaf_paths(self.fired))
         mask = np.asarray(found)
         row, index = np.nonzero(mask.reshape(mask.shape[0], -1))
-        return SpikeTrains(np.asarray(self.event_times)[row], index)
+        size = math.prod(mask.shape[1:])
+        return SpikeTrains(np.asarray(self.event_times)[row], index, size)

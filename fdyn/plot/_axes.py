@@ -1,6 +1,6 @@
 """The axes to draw on, and the names to draw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -23,20 +23,6 @@ def as_names(names: str | Sequence[str]) -> list[str]:
     if not names:
         raise ValueError("'names' must hold at least one name of the recording, got none.")
     return names
-
-
-def as_sizes(sizes: Any, names: list[str]) -> list[int | None]:
-    """The number of units of each name, `None` where it was not given."""
-    if sizes is None:
-        return [None] * len(names)
-    if isinstance(sizes, Mapping):
-        return [sizes.get(name) for name in names]
-    sizes = [sizes] if not isinstance(sizes, Sequence) else list(sizes)
-    if len(sizes) != len(names):
-        raise ValueError(
-            f"'sizes' must hold one number per name, {len(names)} for {names}, got {sizes}."
-        )
-    return sizes
 
 
 def legend_above(ax: Any, **options: Any) -> None:

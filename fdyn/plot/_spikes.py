@@ -1,18 +1,17 @@
 """Spikes of populations: raster and rate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ._axes import as_names, as_sizes, get_axes, legend_above
+from ._axes import as_names, get_axes, legend_above
 
 
 def raster(
     recording: Any,
     names: str | Sequence[str],
     *,
-    sizes: Mapping[str, int] | Sequence[int] | int | None = None,
     max_units: int | None = None,
     ax: Any = None,
 ) -> Any:
@@ -24,8 +23,6 @@ def raster(
 
     - `recording`: what `simulate` returned.
     - `names`: one or several recorded spike outputs, such as `"E.spike"`; the first at the bottom.
-    - `sizes`: number of units of each population, in the order of `names` or by name. By default
-      it is that of the array where spikes were recorded densely, else the largest index seen.
     - `max_units`: draw only the first so many units of each population; all by default.
     - `ax`: matplotlib axes; those of a new figure by default.
 
@@ -47,10 +44,7 @@ def raster(
     """
     names = as_names(names)
     trains = [recording.spikes(name) for name in names]
-    units = []
-    for name, train, size in zip(names, trains, as_sizes(sizes, names), strict=True):
-        n = _size(recording, name, size) or int(np.max(train.index, initial=0)) + 1
-        units.append(n if max_units is None else min(n, max_units))
+    units = [t.size if max_units is None else min(t.size, max_units) for t in trains]
     ax = get_axes(ax)
     dot = float(np.clip(800 / sum(units), 2, 6))
     base = 0
@@ -79,7 +73,6 @@ def population_rate(
     names: str | Sequence[str],
     *,
     width: float = 5.0,
-    sizes: Mapping[str, int] | Sequence[int] | int | None = None,
     ax: Any = None,
 ) -> Any:
     r"""The mean rate of each population in bins of time.
@@ -93,14 +86,12 @@ def population_rate(
     - `recording`: what `simulate` returned.
     - `names`: one or several recorded spike outputs, such as `"E.spike"`.
     - `width`: of a bin, ms, 5; rounded to whole steps, at least one.
-    - `sizes`: number of units of each population, in the order of `names` or by name; needed where
-      the output was recorded as `Spikes`, which do not know how many units stayed silent.
     - `ax`: matplotlib axes; those of a new figure by default.
 
     **Returns:** the axes, rates in Hz.
 
-    **Raises:** `ValueError` for names that were not recorded, a width that is not positive, or a
-    size that is needed and was not given; `ImportError` without matplotlib.
+    **Raises:** `ValueError` for names that were not recorded, or a width that is not positive;
+    `ImportError` without matplotlib.
 
     ```python
     >>> from fdyn import plot, simulate
@@ -117,14 +108,7 @@ def population_rate(
     names = as_names(names)
     if not width > 0:
         raise ValueError(f"'width' must be a positive number of ms, got {width!r}.")
-    counts = []
-    for name, size in zip(names, as_sizes(sizes, names), strict=True):
-        n = _size(recording, name, size)
-        if n is None:
-            raise ValueError(
-                f"{name!r} was recorded as spikes, without the number of units: pass it in 'sizes'."
-            )
-        counts.append(_binned_rate(recording, name, n, width))
+    counts = [_binned_rate(recording, name, width) for name in names]
     ax = get_axes(ax)
     for k, (name, (rate, edges)) in enumerate(zip(names, counts, strict=True)):
         ax.stairs(rate, edges, label=name, color=f"C{k}", baseline=None)
@@ -135,27 +119,19 @@ def population_rate(
     return ax
 
 
-def _binned_rate(recording: Any, name: str, n: int, width: float) -> tuple[np.ndarray, np.ndarray]:
+def _binned_rate(recording: Any, name: str, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Rate (Hz) per bin and the edges of the bins (ms)."""
     ts = np.asarray(recording.ts)
     start, end = _span(recording)
     dt = (end - start) / ts.size
     per_bin = max(round(width / dt), 1)
     # Counted by the number of the step, since the stamp of a spike lies exactly on an edge.
-    step = np.rint((recording.spikes(name).times - start) / dt).astype(int) - 1
+    train = recording.spikes(name)
+    step = np.rint((train.times - start) / dt).astype(int) - 1
     n_bins = -(-ts.size // per_bin)
     edges = np.minimum(np.arange(n_bins + 1) * per_bin, ts.size) * dt
     count = np.bincount(step // per_bin, minlength=n_bins)
-    return count / (n * np.diff(edges)) * 1000, start + edges
-
-
-def _size(recording: Any, name: str, size: int | None) -> int | None:
-    """The number of units: as given, else of the dense array, else unknown."""
-    if size is not None:
-        return int(size)
-    trace = recording.traces[name]
-    shape = getattr(trace, "shape", None)
-    return None if shape is None else int(np.prod(shape[1:]))
+    return count / (train.size * np.diff(edges)) * 1000, start + edges
 
 
 def _span(recording: Any) -> tuple[float, float]:

@@ -50,14 +50,14 @@ def test_a_silent_population_stays_in_the_legend(rec, ax):
     # its five units keep their place
     assert ax.get_ylim() == (-0.5, 24.5)
     other: Any = Figure().subplots()
-    plot.population_rate(rec, ["E.spike", "I.spike"], sizes={"E.spike": 20}, ax=other)
+    plot.population_rate(rec, ["E.spike", "I.spike"], ax=other)
     assert labels(other) == ["E.spike", "I.spike"]
     assert other.patches[1].get_data().values.max() == 0
 
 
 @pytest.mark.parametrize("width", [0.1, 7.0, 100.0, 1000.0])
 def test_rate_times_duration_is_the_number_of_spikes(rec, ax, width):
-    plot.population_rate(rec, "E.spike", sizes=20, width=width, ax=ax)
+    plot.population_rate(rec, "E.spike", width=width, ax=ax)
     data = ax.patches[0].get_data()
     assert data.edges[0] == pytest.approx(0, abs=1e-12)
     assert data.edges[-1] == pytest.approx(100.0)
@@ -70,11 +70,7 @@ def test_rate_times_duration_is_the_number_of_spikes(rec, ax, width):
         assert round(spikes[k]) == ((t > a + 1e-6) & (t < b + 1e-6)).sum()
 
 
-def test_rate_of_spike_times_needs_the_size(rec, ax):
-    with pytest.raises(ValueError, match="'E.spike'.*sizes"):
-        plot.population_rate(rec, "E.spike", ax=ax)
-    with pytest.raises(ValueError, match="one number per name"):
-        plot.population_rate(rec, ["E.spike", "I.spike"], sizes=[20], ax=ax)
+def test_width_must_be_positive(rec, ax):
     with pytest.raises(ValueError, match="width"):
         plot.population_rate(rec, "I.spike", width=0.0, ax=ax)
 
