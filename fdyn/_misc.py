@@ -30,18 +30,24 @@ def exprel(x: Array) -> Array:
     **Source:** the function $\varphi_1$ of Hochbruck & Ostermann 2010, Acta Numerica 19:209,
     eq. 2.10.
     """
+    numerator, denominator = _exprel_fraction(x)
+    # The division comes last, because XLA computes a division once but repeats the cheap
+    # operations before it for everything that uses the result.
+    return numerator / denominator
+
+
+def _exprel_fraction(x: Array) -> tuple[Array, Array]:
     # Near 0 the series; its number of terms brings the remainder at the border below rounding.
     # Away from it the plain form, since exp vectorises better than expm1 (1.5 times on
     # Hodgkin-Huxley rates). Argument and result are both selected: a gradient also flows
-    # through the branch not taken. The division comes last, because XLA computes a division once
-    # but repeats the cheap operations before it for everything that uses the result.
+    # through the branch not taken.
     border, terms = 0.35, (8 if jnp.finfo(x.dtype).bits <= 32 else 15)
     small = jnp.abs(x) < border
     series = jnp.asarray(1 / math.factorial(terms), x.dtype)
     for k in range(terms - 1, 0, -1):
         series = series * x + 1 / math.factorial(k)
     safe = jnp.where(small, 1, x)
-    return jnp.where(small, series, jnp.exp(safe) - 1) / safe
+    return jnp.where(small, series, jnp.exp(safe) - 1), safe
 
 
 def vtrap(x: Array, y: Array | float) -> Array:
@@ -60,7 +66,9 @@ def vtrap(x: Array, y: Array | float) -> Array:
 
     **Source:** the rate functions of Hodgkin & Huxley 1952, J. Physiol. 117:500, eqs. 12 and 20.
     """
-    return y / exprel(x / y)
+    # Beyond 80 the value is below 1e-32; left to grow, exp overflows and the gradient is NaN.
+    numerator, denominator = _exprel_fraction(jnp.minimum(x / y, 80))
+    return y * denominator / numerator
 
 
 def stable_hash(name: str) -> int:

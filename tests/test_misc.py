@@ -82,3 +82,10 @@ def test_times():
         as_time(0, "x")
     with pytest.raises(ValueError, match="'x' must be a known number"):
         jax.jit(lambda t: as_time(t, "x"))(1.0)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_vtrap_has_a_finite_gradient_far_from_its_singularity(dtype):
+    x = jnp.array([-1e4, 1e4], dtype)
+    slope = jax.vmap(jax.grad(lambda x: vtrap(x, 5.0)))(x)
+    np.testing.assert_allclose(slope, [-1.0, 0.0], atol=1e-6)

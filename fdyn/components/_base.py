@@ -98,7 +98,7 @@ class Affine(eqx.Module):
     __rmul__ = __mul__
 
     def __truediv__(self, factor: Any) -> "Affine":
-        return Affine(self.a / factor, self.b / factor)
+        return self * (1 / factor)
 
 
 def _add(x: Any, y: Any) -> Any:

@@ -106,7 +106,7 @@ class ConductanceBased(AbstractNeuron):
         for name, channel in sorted(self.channels.items()):
             current = current + channel.current(v, y[name], {})
         gates = {name: channel.flow(v, y[name], {}) for name, channel in self.channels.items()}
-        return {"v": Affine(current.a / self.c, current.b / self.c), **gates}
+        return {"v": current / self.c, **gates}
 
     def diffusion(self, t: Array, y: dict, args: Args) -> dict | None:
         """White noise of the current."""
