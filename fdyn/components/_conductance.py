@@ -9,7 +9,6 @@ from jax import Array
 from .._param import param
 from ._base import (
     AbstractNeuron,
-    Affine,
     Args,
     State,
     as_affine,
