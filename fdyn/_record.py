@@ -323,6 +323,27 @@ def find_spikes(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.divmod(hits, max(flags.shape[1], 1))
 
 
+def _cut(file: np.memmap, n_rows: int) -> np.memmap:
+    """The `.npy` file of a memory map, with its first rows only."""
+    file.flush()
+    if n_rows == len(file):
+        return file
+    path, old = Path(str(file.filename)), file.offset
+    header = {
+        "descr": np.lib.format.dtype_to_descr(file.dtype),
+        "fortran_order": False,
+        "shape": (n_rows, *file.shape[1:]),
+    }
+    size = file.dtype.itemsize * math.prod(header["shape"])
+    with path.open("r+b") as f:
+        np.lib.format.write_array_header_1_0(f, header)
+        # numpy leaves room in the header for any number of rows.
+        if f.tell() != old:
+            raise RuntimeError(f"{path}: the header takes {f.tell()} bytes, expected {old}.")
+        f.truncate(old + size)
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
 class Store:
     """The host's side of a run: takes the buffers of each chunk and joins them at the end."""
 
@@ -336,17 +357,30 @@ class Store:
         self.records = records
         self.parts: dict[str, list] = {name: [] for name in records}
         self.files: dict[str, np.memmap] = {}
-        if stream is not None:
-            folder = Path(stream)
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, r in records.items():
-                if not isinstance(r, Spikes) and not whole_run(r):
-                    self.files[name] = np.lib.format.open_memmap(
-                        folder / f"{name}.npy",
-                        mode="w+",
-                        dtype=acc[name].dtype,
-                        shape=(n_steps // r.every, *acc[name].shape),
-                    )
+        if stream is None:
+            return
+        folder = Path(stream)
+        streamed = [n for n, r in records.items() if not isinstance(r, Spikes) and not whole_run(r)]
+        for name in streamed:
+            # An earlier recording may still read the file: it would change, or crash, under it.
+            if (folder / f"{name}.npy").exists():
+                raise ValueError(
+                    f"'stream': {str(folder / f'{name}.npy')!r} exists, and may be read by an "
+                    "earlier recording. Name another folder, or remove the file first."
+                )
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in streamed:
+            self.files[name] = np.lib.format.open_memmap(
+                folder / f"{name}.npy",
+                mode="w+",
+                dtype=acc[name].dtype,
+                shape=(n_steps // records[name].every, *acc[name].shape),
+            )
+
+    def close(self, n_steps: int) -> None:
+        """Cut the files down to the rows that `n_steps` steps completed."""
+        for name, file in self.files.items():
+            self.files[name] = _cut(file, n_steps // self.records[name].every)
 
     def take(self, buffers: dict[str, Any], start: int, n: int) -> None:
         """Keep the rows that became complete in the `n` steps from step `start` of the run."""
@@ -366,6 +400,7 @@ class Store:
     def finish(self, acc: dict[str, Any], ts: np.ndarray) -> dict[str, Any]:
         """The traces of the whole run, whose steps ended at `ts` (ms)."""
         n_steps = ts.size
+        self.close(n_steps)
         traces = {}
         for name, r in self.records.items():
             if whole_run(r):
@@ -375,8 +410,7 @@ class Store:
                 row, index = (np.concatenate(x) for x in zip(*parts, strict=True))
                 traces[name] = SpikeTrains(ts[row], index, acc[name].size)
             elif name in self.files:
-                self.files[name].flush()
-                traces[name] = self.files[name][: n_steps // r.every]
+                traces[name] = self.files[name]
             else:
                 empty = np.zeros((0, *acc[name].shape), acc[name].dtype)
                 traces[name] = finish(r, np.concatenate([empty, *self.parts[name]]), n_steps)

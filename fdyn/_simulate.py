@@ -188,8 +188,8 @@ def simulate(
     resets and refractory clocks; arrivals of spikes; then records are taken and stamped $t_{i+1}$.
 
     New parameters, inputs, keys, states, `dt` and durations reuse the compiled program. Called
-    inside `jit`, `grad` or `vmap` it becomes a scan that can be differentiated; `chunk`, `stream`,
-    `progress`, `throw` and `Spikes` then have no meaning.
+    inside `jit`, `grad` or `vmap` it becomes a scan that can be differentiated; `chunk`, `progress`
+    and `throw` then have no meaning, `stream` and `Spikes` raise an error.
 
     **Arguments:**
 
@@ -198,15 +198,17 @@ def simulate(
     - `inputs`: for a network, a dictionary from path to input; else the input itself. An input is
       a number; an array over time, `[steps]` or `[steps, size]`; a function of time (ms); or a
       component with one output, such as `PoissonInput`.
-    - `key`: random key, `jax.random.key(0)`. Step i uses `fold_in(key, i)`.
+    - `key`: random key, `jax.random.key(0)`. Step i uses `fold_in(key, i)`. Given together with the
+      `.state` of an earlier recording it replaces the key of that one.
     - `solver`: a fixed-step solver, `ExponentialEuler()`.
     - `state`: where to start: a `State`, or `.state` of an earlier recording to go on exactly.
     - `record`: what to keep: paths such as `"E.v"`, `Record`, `Spikes`, a list of those, or a
       dictionary from name to those or to functions `(t, state, out)`. Nothing by default.
     - `chunk`: steps per compiled call; by default chosen from the size of the records. Results do
       not depend on it, bit for bit.
-    - `stream`: folder in which each recorded array is kept as a `.npy` file, so that memory stays
-      bounded however long the run is.
+    - `stream`: folder in which each recorded array is kept as a `.npy` file, which ends at the last
+      valid row if the run does not reach its end. `Spikes` and the times stay in memory. No file is
+      written over, so a run that goes on from another needs a folder of its own.
     - `progress`: show a bar when the run takes more than two seconds.
     - `throw`: raise when something becomes infinite or NaN; otherwise the recording holds the
       steps before, and `.status` says when and where.
@@ -214,8 +216,9 @@ def simulate(
     **Returns:** a `Recording`.
 
     **Raises:** `ValueError` for unknown paths, shapes or lengths that do not fit, a duration or
-    delay that is no multiple of `dt`, inputs that are not finite; `FloatingPointError` where the
-    state of the model does not stay finite.
+    delay that is no multiple of `dt`, inputs that are not finite, a file of `stream` that exists,
+    `stream` or `Spikes` inside `jit`; `FloatingPointError` where the state of the model does not
+    stay finite.
 
     ```python
     >>> from fdyn.components import LIF
@@ -248,6 +251,11 @@ def simulate(
     units = rec.units_of(model, records)
     every = {name: r.every for name, r in records.items()}
     if traced:
+        if stream is not None:
+            raise ValueError(
+                f"'stream' ({str(stream)!r}) writes files, which jit, grad and vmap cannot. Leave "
+                "it out, or call simulate outside of them."
+            )
         spiky = [name for name, r in records.items() if isinstance(r, rec.Spikes)]
         if spiky:
             raise ValueError(
@@ -316,25 +324,29 @@ def _run_chunks(
     status, done, start = rec.Status(True), 0, int(run.step)
     dt = float(run.dt)
     pace = capacity if chunk is not None else min(capacity, _CHUNK_STEPS[0])
-    with tqdm(total=n_steps, disable=not progress, delay=2, unit="step", leave=False) as bar:
-        while done < n_steps and status.ok:
-            n = min(pace, n_steps - done)
-            part = _with_rows(program, done, n, capacity)
-            began = time.perf_counter()
-            counts = (jnp.array(done, jnp.int32), jnp.array(n, jnp.int32), int(capacity))
-            new, new_acc, buffers, _, ok = _advance(part, run, acc, *counts, False)
-            if not ok:
-                # Searching only now costs nothing while all is well.
-                new, new_acc, buffers, made, _ = _advance(part, run, acc, *counts, True)
-                n = int(made)
-                status = _diagnose(part, new, n, start + done + n, dt)
-            store.take(buffers, done, n)
-            run, acc, done = new, new_acc, done + n
-            bar.update(n)
-            if chunk is None:
-                # Aim at a chunk of half a second, so that the bar moves.
-                ratio = 0.5 / max(time.perf_counter() - began, 1e-9)
-                pace = int(np.clip(pace * min(ratio, 16.0), 1, capacity))
+    try:
+        with tqdm(total=n_steps, disable=not progress, delay=2, unit="step", leave=False) as bar:
+            while done < n_steps and status.ok:
+                n = min(pace, n_steps - done)
+                part = _with_rows(program, done, n, capacity)
+                began = time.perf_counter()
+                counts = (jnp.array(done, jnp.int32), jnp.array(n, jnp.int32), int(capacity))
+                new, new_acc, buffers, _, ok = _advance(part, run, acc, *counts, False)
+                if not ok:
+                    # Searching only now costs nothing while all is well.
+                    new, new_acc, buffers, made, _ = _advance(part, run, acc, *counts, True)
+                    n = int(made)
+                    status = _diagnose(part, new, n, start + done + n, dt)
+                store.take(buffers, done, n)
+                run, acc, done = new, new_acc, done + n
+                bar.update(n)
+                if chunk is None:
+                    # Aim at a chunk of half a second, so that the bar moves.
+                    ratio = 0.5 / max(time.perf_counter() - began, 1e-9)
+                    pace = int(np.clip(pace * min(ratio, 16.0), 1, capacity))
+    except BaseException:
+        store.close(done)  # what was streamed before stays readable
+        raise
     ts = float(run.t0) + (start + 1 + np.arange(done)) * dt
     return run, store.finish(acc, ts), ts, status
 

@@ -1,12 +1,13 @@
 """Records: what is kept, under which name, at which times."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import squid
 
 from fdyn import AbstractComponent, Network, Record, Spikes, State, simulate
-from fdyn._record import find_spikes
+from fdyn._record import Store, find_spikes
 from fdyn.components import LIF, ConstantInput, PoissonInput
 
 DT = 0.1
@@ -112,6 +113,54 @@ def test_a_stream_holds_what_memory_would(tmp_path, dense):
         np.testing.assert_array_equal(kept[name], memory[name])
         assert isinstance(kept[name], np.memmap)
     np.testing.assert_array_equal(kept.spikes("spike").times, memory.spikes("spike").times)
+
+
+def test_a_stream_never_writes_over_an_earlier_one(tmp_path):
+    first = run("v", stream=tmp_path)
+    before = np.array(first["v"])
+    with pytest.raises(ValueError, match=r"v.npy' exists.*another folder"):
+        run(["refractory", "v"], stream=tmp_path, state=first.state)
+    assert not (tmp_path / "refractory.npy").exists()
+    np.testing.assert_array_equal(first["v"], before)
+    with pytest.raises(ValueError, match="'stream'.*jit"):
+        jax.jit(lambda: run("v", stream=tmp_path / "other")["v"])()
+
+
+@pytest.mark.parametrize("bad", [0, 1, 57])
+@pytest.mark.parametrize("throw", [True, False])
+def test_a_stream_that_ends_early_holds_the_valid_rows_only(tmp_path, bad, throw):
+    def current(t):
+        return jnp.where(t > (bad - 0.5) * DT, jnp.nan, 20.0)
+
+    def go(**more):
+        record = ["v", Record("refractory", every=5)]
+        return simulate(LIF(3), 10.0, dt=DT, inputs=current, record=record, chunk=16, **more)
+
+    if throw:
+        with pytest.raises(FloatingPointError):
+            go(stream=tmp_path)
+    else:
+        kept, memory = go(stream=tmp_path, throw=False), go(throw=False)
+        for name in ("v", "refractory"):
+            np.testing.assert_array_equal(kept[name], memory[name])
+    assert np.load(tmp_path / "v.npy").shape == (bad, 3)
+    assert np.isfinite(np.load(tmp_path / "v.npy")).all()
+    assert np.load(tmp_path / "refractory.npy").shape == (bad // 5, 3)
+
+
+def test_a_stream_that_is_interrupted_holds_the_chunks_before(tmp_path, monkeypatch):
+    whole = run("v")["v"]
+    take = Store.take
+
+    def stop(self, buffers, start, n):
+        if start >= 32:
+            raise KeyboardInterrupt
+        take(self, buffers, start, n)
+
+    monkeypatch.setattr(Store, "take", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run("v", stream=tmp_path, chunk=16)
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), whole[:32])
 
 
 def test_units_by_path():
