@@ -3,7 +3,9 @@
 import math
 from typing import Any
 
-from ._misc import magnitude
+import numpy as np
+
+from ._misc import is_traced, magnitude
 
 
 def steps_of(time: float, dt: float, what: str) -> int:
@@ -21,6 +23,8 @@ def steps_of(time: float, dt: float, what: str) -> int:
 def as_time(value: Any, name: str, *, zero: bool = False) -> float:
     """A time in ms from a number or a quantity; positive, or zero where that makes sense."""
     value = magnitude(value, "ms", name)
+    if getattr(value, "dtype", None) == np.float32 and not is_traced(value):
+        value = str(np.float32(value))  # 0.1, not 0.10000000149
     try:
         time = float(value)
     except ValueError as e:

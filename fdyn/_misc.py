@@ -1,6 +1,7 @@
 """Small helpers that everything else stands on: safe rate functions, names, hashes."""
 
 import difflib
+import functools
 import inspect
 import math
 import zlib
@@ -10,6 +11,7 @@ from typing import Any, TypeGuard
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 
@@ -104,9 +106,28 @@ def under_trace(functions: Iterable[Any] = ()) -> bool:
 
 
 def _caught(fn: Any, seen: tuple[int, ...] = ()) -> bool:
-    cells = inspect.getclosurevars(fn).nonlocals.values() if inspect.isfunction(fn) else ()
+    cells: list[Any] = []
+    if inspect.isfunction(fn):
+        cells += inspect.getclosurevars(fn).nonlocals.values()
+        cells += [*(fn.__defaults__ or ()), *(fn.__kwdefaults__ or {}).values()]
+    elif inspect.ismethod(fn):
+        cells += [fn.__self__, fn.__func__, *getattr(fn.__self__, "__dict__", {}).values()]
+    elif isinstance(fn, functools.partial):
+        cells += [fn.func, *fn.args, *fn.keywords.values()]
+    elif callable(fn) and hasattr(fn, "__dict__"):
+        cells += vars(fn).values()
     seen = (*seen, id(fn))
     return any(is_traced(c) or (id(c) not in seen and _caught(c, seen)) for c in cells)
+
+
+def own(value: Any, dtype: Any) -> Array:
+    """`value` as an array of JAX that nobody else can write to.
+
+    On the CPU `jnp.asarray` may share the memory of a numpy array, whose owner could then change
+    a model that is meant to be immutable.
+    """
+    copy = isinstance(value, np.ndarray)
+    return jnp.array(value, dtype=dtype, copy=True) if copy else jnp.asarray(value, dtype=dtype)
 
 
 def is_quantity(value: Any) -> TypeGuard[Any]:

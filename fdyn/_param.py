@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ._misc import is_traced, magnitude
+from ._misc import is_quantity, is_traced, magnitude, own
 from ._tree import path_str
 
 M = TypeVar("M")
@@ -36,7 +36,7 @@ class _Converter:
         try:
             # An explicit dtype: a weakly typed leaf would become strong after the first update
             # of an optimiser, and everything would compile a second time.
-            array = jnp.asarray(value, dtype=jnp.result_type(float))
+            array = own(value, jnp.result_type(float))
         except (TypeError, ValueError) as e:
             raise ValueError(
                 f"'{name}' expects a number or an array in {self.unit!r}, got {value!r}."
@@ -118,7 +118,7 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
     """A copy of `model` with the parameters that `where` selects replaced.
 
     Unlike `equinox.tree_at` it keeps the dtype of the old leaf (so nothing compiles again),
-    converts quantities, and checks the bounds of the parameter.
+    converts quantities, and checks what the constructors check: bounds, shapes, indices.
 
     **Arguments:**
 
@@ -128,8 +128,8 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
 
     **Returns:** the changed copy; `model` itself stays as it was.
 
-    **Raises:** `ValueError` where a value is out of its parameter's bounds, has a wrong unit, or
-    where the number of values differs from the number of leaves.
+    **Raises:** `ValueError` where a value is out of its parameter's bounds, has a wrong unit or one
+    where none is declared, or where the number of values differs from the number of leaves.
 
     ```python
     >>> from fdyn.components import LIF
@@ -153,12 +153,39 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
         path, field = fields.get(id(leaf), (None, None))
         if field is not None:
             v = magnitude(v, field.metadata["unit"], path or "")
+        elif is_quantity(v):
+            raise ValueError(
+                "replace takes a plain number where no unit is declared, such as the weight of a "
+                f"connectivity (in the unit of the synapse that it drives); got {v!r}."
+            )
         if eqx.is_array(leaf) and not isinstance(v, eqx.Module):
-            v = jnp.asarray(v, dtype=leaf.dtype)
+            if jnp.issubdtype(leaf.dtype, jnp.integer) and not _whole(v):
+                raise ValueError(f"replace: a leaf of {leaf.dtype} needs whole numbers, got {v!r}.")
+            v = own(v, leaf.dtype)
         if field is not None:
             field.metadata["converter"].check(v)
         new.append(v)
-    return eqx.tree_at(where, model, tuple(new) if many else new[0], is_leaf=lambda x: x is None)
+    changed = eqx.tree_at(where, model, tuple(new) if many else new[0], is_leaf=lambda x: x is None)
+    _check_again(changed)
+    return changed
+
+
+def _whole(value: Any) -> bool:
+    dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+    return jnp.issubdtype(dtype, jnp.integer)
+
+
+def _check_again(node: Any) -> None:
+    """The checks that each module makes of itself when it is constructed, from the leaves up."""
+    if isinstance(node, eqx.Module):
+        for f in dataclasses.fields(node):
+            _check_again(getattr(node, f.name))
+        for kind in reversed(type(node).__mro__):
+            if "__check_init__" in vars(kind):
+                vars(kind)["__check_init__"](node)
+    elif isinstance(node, dict | list | tuple):
+        for child in node.values() if isinstance(node, dict) else node:
+            _check_again(child)
 
 
 def summary(model: Any) -> str:

@@ -10,7 +10,7 @@ from jaxtyping import PyTree
 
 from . import _tree
 from ._drive import AbstractDrive, Component
-from ._misc import child_key, is_traced
+from ._misc import child_key, is_traced, own
 from .components import AbstractComponent, State
 from .solvers import AbstractStepSolver
 
@@ -97,7 +97,7 @@ def start(
     inputs = {path: _start_input(path, d, run, solver, default, dt) for path, d in drives.items()}
     run = RunState(current, inputs, run.key, run.step, run.t0, run.dt)
     # Weakly typed leaves would become strong after a step, and everything would compile again.
-    return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), run)
+    return jax.tree.map(lambda x: own(x, jnp.asarray(x).dtype), run)
 
 
 def _origin(run: RunState, step: Array, dt: float) -> Array:

@@ -15,10 +15,10 @@ from . import _events as ev
 from . import _segments as seg
 from . import _tree
 from ._grid import as_time
-from ._misc import child_key, is_traced, magnitude
+from ._misc import child_key, is_traced, magnitude, own, under_trace
 from ._network import paths_of, unit_of
 from ._record import Status
-from ._simulate import RunState
+from ._run_state import RunState, check_key, check_same
 from ._solution import Dense, Solution
 from .components import AbstractComponent, Args, State
 from .solvers import Euler
@@ -107,6 +107,7 @@ def solve(
     section II.6; spiking networks as hybrid systems, Brette et al. 2007, J. Comput. Neurosci.
     23:349, section 2.2.
     """
+    _check_arguments(model, solver, key)
     ev.check_delays(model)
     default = jax.random.key(0) if key is None else key
     start, state, found_key = _state_of(model, state, default)
@@ -129,7 +130,8 @@ def solve(
         adjoint=adjoint,
         dense=bool(dense),
     )
-    traced = is_traced((program, state, t0))
+    functions = [getattr(drive, "fn", None) for drive in drives.values()]
+    traced = is_traced((program, state, t0)) or under_trace(functions)
     limits = []
     for name, given, usual in (
         ("max_events", max_events, _MAX_EVENTS),
@@ -286,16 +288,35 @@ def _status(program: seg.Program, run: seg.Run, limits: list[int]) -> Status:
     )
 
 
+def _check_arguments(model: Any, solver: Any, key: Any) -> None:
+    if not isinstance(model, AbstractComponent):
+        raise ValueError(f"'model' must be an AbstractComponent, got {type(model).__name__}.")
+    if not isinstance(solver, diffrax.AbstractSolver):
+        raise ValueError(
+            "'solver' must be a solver of diffrax such as diffrax.Tsit5() (an instance); got "
+            f"{solver!r}. Fixed-step solvers belong to fdyn.simulate."
+        )
+    if key is not None:
+        check_key(key)
+
+
 def _state_of(model: AbstractComponent, state: Any, key: Array) -> tuple[Array, State, Array]:
     """The time, the state and the key to start with."""
     zero = jnp.zeros((), jnp.result_type(float))
-    if isinstance(state, RunState):
-        return state.time, State(state.model.y, state.model.mem), state.key
-    if state is None:
-        state = model.init(key=child_key(key, "init"), dt=1.0)
+    new = model.init(key=child_key(key, "init"), dt=1.0)
+    if not isinstance(state, State | RunState | None):
+        raise ValueError(
+            "'state' must be a State, or the .state of an earlier recording or solution; "
+            f"got {type(state).__name__}."
+        )
+    current = new if state is None else state.model if isinstance(state, RunState) else state
     # Weakly typed leaves would become strong after a jump.
-    state = jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), State(state.y, state.mem))
-    return zero, state, key
+    found = jax.tree.map(lambda x: own(x, jnp.asarray(x).dtype), State(current.y, current.mem))
+    what = f"'state' does not belong to this {type(model).__name__}"
+    check_same(State(new.y, new.mem), found, what, ("needed", "given"))
+    if isinstance(state, RunState):
+        return state.time, found, state.key
+    return zero, found, key
 
 
 def _time(value: Any, name: str, *, positive: bool = False) -> Array:
@@ -314,7 +335,9 @@ def _times(ts: Any, t0: Array, t1: Array) -> Array:
     if is_traced((ts, t0, t1)):
         return jnp.atleast_1d(ts)
     array = np.atleast_1d(np.asarray(ts, jnp.result_type(float)))
-    if array.ndim != 1 or not array.size or not (np.diff(array) > 0).all():
+    if array.ndim != 1 or not array.size or not np.isfinite(array).all():
+        raise ValueError("'ts' must be one or more finite times (ms).")
+    if not (np.diff(array) > 0).all():
         raise ValueError("'ts' must be times (ms) in increasing order, each only once.")
     if array[0] < float(t0) or array[-1] > float(t1):
         raise ValueError(

@@ -293,3 +293,14 @@ def test_the_name_of_a_node_and_nothing_else_sets_its_random_numbers():
     b = simulate(among, 20.0, dt=DT, record=["in.spike", "zz.spike"])
     np.testing.assert_array_equal(a["in.spike"], b["in.spike"])
     assert (b["in.spike"] != b["zz.spike"]).any() and a["in.spike"].sum() > 0
+
+
+@pytest.mark.parametrize(("t_ref", "dt"), [(20.0, 0.001), (1000.0, 0.1), (0.04, 0.1)])
+def test_refractory_steps_are_exact_in_single_precision(float32, t_ref, dt):
+    del float32
+    steps = round(t_ref / dt)
+    strong = simulate(
+        LIF(1, t_ref=t_ref, v_init=-40.0), (2 * steps + 5) * dt, dt=dt, inputs=1e6, record="spike"
+    )
+    fired = np.flatnonzero(np.asarray(strong["spike"]))
+    np.testing.assert_array_equal(np.diff(fired[:3]), steps + 1)

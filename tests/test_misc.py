@@ -89,3 +89,8 @@ def test_vtrap_has_a_finite_gradient_far_from_its_singularity(dtype):
     x = jnp.array([-1e4, 1e4], dtype)
     slope = jax.vmap(jax.grad(lambda x: vtrap(x, 5.0)))(x)
     np.testing.assert_allclose(slope, [-1.0, 0.0], atol=1e-6)
+
+
+def test_a_time_in_single_precision_is_the_decimal_it_was_meant_to_be():
+    assert as_time(np.float32(0.1), "dt") == 0.1
+    assert as_time(jnp.float32(0.025), "dt") == 0.025

@@ -1,5 +1,7 @@
 """Parameters: units, bounds, types, replacement, summary."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,9 +9,13 @@ import numpy as np
 import pint
 import pytest
 
+import fdyn
+import fdyn.analyze
+import fdyn.fit
 from fdyn import Network, param, replace, summary
 from fdyn._param import parameters
 from fdyn.components import KHH, LIF, ConductanceBased, Leak, PoissonInput
+from fdyn.sparse import OneToOne
 
 
 class Model(eqx.Module):
@@ -44,6 +50,31 @@ def test_quantities_are_converted():
     np.testing.assert_allclose(m.e, [-65, -70])
     assert float(KHH(g=360 * U.S / U.m**2).g) == pytest.approx(36.0)
     assert float(replace(m, lambda m: m.tau, 1 * U.s).tau) == 1000
+
+
+def test_replace_takes_no_quantity_where_no_unit_is_declared():
+    conn = OneToOne(1.0, n=2)
+    with pytest.raises(ValueError, match="no unit is declared.*weight.*<Quantity"):
+        replace(conn, lambda c: c.weight, 3.0 * U.uS)
+    assert replace(conn, lambda c: c.weight, 3.0).weight == 3.0
+
+
+def public_parameters():
+    for package in (fdyn, fdyn.components, fdyn.sparse, fdyn.solvers, fdyn.fit, fdyn.analyze):
+        for cls in vars(package).values():
+            if isinstance(cls, type) and issubclass(cls, eqx.Module):
+                for f in dataclasses.fields(cls):
+                    if "unit" in f.metadata:
+                        yield f"{cls.__name__}.{f.name}", f.metadata["unit"]
+
+
+def test_pint_knows_every_declared_unit():
+    declared = dict(public_parameters())
+    assert declared["LIF.r"] == "Gohm" and len(declared) > 20
+    for name, unit in declared.items():
+        if unit != "1":
+            assert U.parse_units(unit) != U.dimensionless, name
+    assert float(LIF(1, r=50 * U.megaohm).r) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +132,13 @@ def test_the_summary_counts():
     inside = []
     jax.jit(lambda m: inside.append(summary(m)) or m.tau)(LIF(1))
     assert "traced" in inside[0]
+
+
+def test_replace_runs_the_checks_of_the_constructor():
+    with pytest.raises(ValueError, match="'v_th' must lie above"):
+        replace(LIF(1), lambda m: m.v_th, -80.0)
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        replace(LIF(3), lambda m: m.tau, jnp.ones(2))
+    net = Network({"E": LIF(1)})
+    with pytest.raises(ValueError, match="'v_th' must lie above"):
+        replace(net, lambda m: m.nodes["E"].v_th, -80.0)

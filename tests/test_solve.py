@@ -576,3 +576,13 @@ def test_the_flow_is_the_one_of_the_model():
     np.testing.assert_allclose(sol.event_times, [40 * np.log(2)], atol=1e-7)
     args = Args({"refractory": jnp.zeros(2)}, jnp.asarray(30.0))
     assert slow.events(0.0, {"v": jnp.full(2, -50.0)}, args).tolist() == [0.0, 0.0]
+
+
+def test_a_state_of_another_model_is_an_error():
+    other = LIF(3).init(key=jax.random.key(0), dt=0.1)
+    with pytest.raises(ValueError, match="does not belong to this LIF"):
+        solve(LIF(1), 10.0, state=other)
+    with pytest.raises(ValueError, match="must be a State"):
+        solve(LIF(1), 10.0, state={"v": 1.0})  # pyright: ignore
+    with pytest.raises(ValueError, match="finite"):
+        solve(LIF(1), 10.0, ts=[np.nan])

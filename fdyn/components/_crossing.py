@@ -9,19 +9,18 @@ from ._surrogate import AbstractSurrogate
 
 def run_down(clock: Array, args: Args, dt: Array) -> Array:
     """What is left of clocks (ms) after `dt`; zero once they have run out."""
-    left = clock - dt
-    return jnp.where(left < _end(args, dt), 0, left)
+    return jnp.maximum(_on_grid(clock - dt, args, dt), 0)
 
 
 def restart(s: Array, t_ref: Array, clock: Array, args: Args, dt: Array) -> Array:
     """Clocks (ms) that a spike `s` sets to `t_ref`, and that run down elsewhere."""
-    return jnp.where(s > 0, jnp.where(t_ref < _end(args, dt), 0, t_ref), run_down(clock, args, dt))
+    return jnp.where(s > 0, _on_grid(t_ref, args, dt), run_down(clock, args, dt))
 
 
-def _end(args: Args, dt: Array) -> Array | int:
-    # On a grid, half a step is the rounding of a sum of many dt, so a clock ends on a grid point.
+def _on_grid(clock: Array, args: Args, dt: Array) -> Array:
+    # On a grid a clock is a whole number of steps, made anew at each, so no rounding adds up.
     # A driver that locates events stops exactly where the first clock ends.
-    return dt / 2 if args.fired is None else 0
+    return jnp.round(clock / dt) * dt if args.fired is None else clock
 
 
 def crossing(

@@ -36,7 +36,7 @@ class LIF(AbstractNeuron):
     The input $u$ (pA) may be an `Affine` in $v$, so that conductances (nS) enter exactly.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
-    `tau`: ms, 20; `r`: GOhm, 1; `v_rest`: mV, -65; `v_th`: mV, -50; `v_reset`: mV, -65; `t_ref`:
+    `tau`: ms, 20; `r`: Gohm, 1; `v_rest`: mV, -65; `v_th`: mV, -50; `v_reset`: mV, -65; `t_ref`:
     ms, 0, rounded to the time grid by `simulate`; `sigma`: mV, 0, where zero (the default, a
     Python `None`) leaves out the noise; `v_init`: mV, `v_rest` by default; `spike`: the spike
     function; `reset_grad`: whether the reset passes gradient.
@@ -60,7 +60,7 @@ class LIF(AbstractNeuron):
 
     size: int = size_field()
     tau: Array = param(20.0, unit="ms", doc="membrane time constant", bound="positive")
-    r: Array = param(1.0, unit="GOhm", doc="membrane resistance")
+    r: Array = param(1.0, unit="Gohm", doc="membrane resistance")
     v_rest: Array = param(-65.0, unit="mV", doc="resting potential")
     v_th: Array = param(-50.0, unit="mV", doc="threshold")
     v_reset: Array = param(-65.0, unit="mV", doc="reset potential")

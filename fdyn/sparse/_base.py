@@ -2,6 +2,7 @@
 
 import abc
 from types import ModuleType
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
+
+from .._misc import is_quantity, own
 
 
 class AbstractConnectivity(eqx.Module):
@@ -22,7 +25,8 @@ class AbstractConnectivity(eqx.Module):
 
     **Attributes:**
 
-    - `weight`: `[]`, or one entry per synapse in the layout of the format.
+    - `weight`: `[]`, or one entry per synapse in the layout of the format; plain numbers in the
+        unit of the synapse that they drive. Quantities of a units library are refused.
     - `n_pre`, `n_post`: number of pre- and post-synaptic units.
 
     **Source:** none; a definition.
@@ -80,7 +84,7 @@ class AbstractConnectivity(eqx.Module):
 
         **Returns:** `[n_post]`, of the common dtype of `y`, `s` and the weight.
 
-        **Raises:** `ValueError` if a shape does not fit.
+        **Raises:** `ValueError` if a shape does not fit, or the weight is a quantity.
 
         ```python
         >>> import jax.numpy as jnp
@@ -91,10 +95,7 @@ class AbstractConnectivity(eqx.Module):
 
         ```
         """
-        if weight is None:
-            w = self.weight
-        else:
-            w = as_weight(weight, self._weight_shape(), "weight")
+        w = self._checked_weight() if weight is None else self._as_weight(weight)
         s = _vector(s, self.n_pre, "s", w)
         y = _vector(y, self.n_post, "y", w)
         dtype = jnp.result_type(y, s, w)
@@ -102,16 +103,27 @@ class AbstractConnectivity(eqx.Module):
 
     def __rmatmul__(self, s: ArrayLike) -> Shaped[Array, " n_post"]:
         r"""`s @ conn`: the sums $\sum_i s_i w_{ij}$, `[n_post]`."""
-        s = _vector(s, self.n_pre, "s", self.weight)
-        dtype = jnp.result_type(s, self.weight)
+        w = self._checked_weight()
+        s = _vector(s, self.n_pre, "s", w)
+        dtype = jnp.result_type(s, w)
         zeros = jnp.zeros((self.n_post,), dtype)
-        return self._scatter(zeros, self.weight.astype(dtype), s.astype(dtype))
+        return self._scatter(zeros, w.astype(dtype), s.astype(dtype))
 
     def __matmul__(self, g: ArrayLike) -> Shaped[Array, " n_pre"]:
         r"""`conn @ g`: the sums $\sum_j w_{ij} g_j$, `[n_pre]`."""
-        g = _vector(g, self.n_post, "g", self.weight)
-        dtype = jnp.result_type(g, self.weight)
-        return self._gather(self.weight.astype(dtype), g.astype(dtype))
+        w = self._checked_weight()
+        g = _vector(g, self.n_post, "g", w)
+        dtype = jnp.result_type(g, w)
+        return self._gather(w.astype(dtype), g.astype(dtype))
+
+    def _as_weight(self, weight: ArrayLike) -> Array:
+        return as_weight(weight, self._weight_shape(), "weight")
+
+    def _checked_weight(self) -> Array:
+        # A weight that was replaced, or stacked for vmap, has not been through the constructor.
+        if self.weight.shape not in ((), self._weight_shape()):
+            return self._as_weight(self.weight)
+        return self.weight
 
     def to_dense(self) -> Float[Array, "n_pre n_post"]:
         """The matrix $w_{ij}$, parallel synapses summed: `[n_pre, n_post]`."""
@@ -137,16 +149,26 @@ def _vector(x: ArrayLike, n: int, name: str, weight: Array) -> Array:
 
 def as_weight(weight: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
     """Strongly typed floating weight, of shape `()` or `shape`, else `ValueError`."""
+    check_plain(weight, name)
     dtype = getattr(weight, "dtype", None)
     if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
         dtype = jnp.result_type(float)
-    weight = jnp.asarray(weight, dtype=jax.dtypes.canonicalize_dtype(dtype))
+    weight = own(weight, jax.dtypes.canonicalize_dtype(dtype))
     if weight.shape not in ((), shape):
         raise ValueError(
             f"`{name}` has shape {weight.shape}, expected () for one weight of all synapses "
             f"or {shape} for one per synapse"
         )
     return weight
+
+
+def check_plain(weight: Any, name: str) -> None:
+    """Refuse a quantity, of which only the number would be kept, whatever its unit."""
+    if is_quantity(weight):
+        raise ValueError(
+            f"`{name}` takes plain numbers in the unit of the synapse that it drives, since "
+            f"weights carry no unit; got {weight!r}"
+        )
 
 
 def as_indices(indices: ArrayLike, ndim: int, name: str) -> Array:
@@ -160,7 +182,7 @@ def as_indices(indices: ArrayLike, ndim: int, name: str) -> Array:
             f"expected integers with {ndim} axes"
         )
     check_range(indices, 0, np.iinfo(np.int32).max, name)
-    return jnp.asarray(indices, dtype=jnp.int32)
+    return own(indices, jnp.int32)
 
 
 def check_range(indices: Array | np.ndarray, low: int, high: int, name: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Key
 
-from ._base import as_size
+from ._base import as_size, check_plain
 from ._csr import CSR
 from ._fixed_fan_out import FixedFanOut
 
@@ -189,6 +189,7 @@ def from_dense(matrix: ArrayLike) -> CSR:
 
     **Source:** none; a definition.
     """
+    check_plain(matrix, "matrix")
     matrix = np.asarray(matrix)
     if matrix.ndim != 2:
         raise ValueError(f"`matrix` has shape {matrix.shape}, expected [n_pre, n_post]")
@@ -222,6 +223,7 @@ def from_coo(rows: ArrayLike, cols: ArrayLike, weights: ArrayLike, shape: tuple[
     **Source:** none; a definition.
     """
     n_pre, n_post = _sizes(*shape, True)
+    check_plain(weights, "weights")
     rows, cols, weights = np.asarray(rows), np.asarray(cols), np.asarray(weights)
     if rows.ndim != 1 or rows.shape != cols.shape or weights.shape not in ((), rows.shape):
         raise ValueError(

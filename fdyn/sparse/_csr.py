@@ -59,7 +59,6 @@ class CSR(AbstractConnectivity):
             raise ValueError("`indptr` has shape (0,), expected (n_pre + 1,)")
         self.n_pre = indptr.shape[0] - 1
         self.n_post = as_size(n_post, "n_post")
-        check_range(indices, 0, self.n_post - 1, "indices")
         if not isinstance(indptr, jax.core.Tracer):
             starts = np.asarray(indptr)
             if starts[0] != 0 or starts[-1] != indices.size:
@@ -76,6 +75,9 @@ class CSR(AbstractConnectivity):
         self.indices = indices
         self.indptr = indptr
         self.weight = as_weight(weight, indices.shape, "weight")
+
+    def __check_init__(self):
+        check_range(self.indices, 0, self.n_post - 1, "indices")
 
     @property
     def n_synapses(self) -> int:

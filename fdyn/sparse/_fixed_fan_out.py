@@ -50,9 +50,11 @@ class FixedFanOut(AbstractConnectivity):
         targets = as_indices(targets, 2, "targets")
         self.n_pre = targets.shape[0]
         self.n_post = as_size(n_post, "n_post")
-        check_range(targets, 0, self.n_post - 1, "targets")
         self.targets = targets
         self.weight = as_weight(weight, targets.shape, "weight")
+
+    def __check_init__(self):
+        check_range(self.targets, 0, self.n_post - 1, "targets")
 
     @property
     def n_synapses(self) -> int:

@@ -59,7 +59,28 @@ def _core_axes(role: str, acc, a, b, targets) -> dict[str, int]:
     return {name: axes[r] for name, r in zip(("acc", "a", "b"), role + _FACTORS[role], strict=True)}
 
 
-def _abstract(acc, a, b, *pattern, native):
+def _abstract(role, acc, a, b, *pattern, native):
+    # The handler trusts these shapes; a leaf that was replaced has not been through a constructor.
+    targets = pattern[0]
+    ranks = tuple(x.ndim for x in pattern)
+    if ranks not in ((2,), (1, 1)):
+        raise ValueError(
+            f"the pattern of synapses has arrays of {ranks} axes, expected targets [n_pre, k], or "
+            "indices [n_synapses] and indptr [n_pre + 1]; a stack of connectivities needs jax.vmap"
+        )
+    values = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
+    core = dict(
+        zip(role + _FACTORS[role], _core_axes(role, acc, a, b, targets).values(), strict=True)
+    )
+    weight = values["w"].shape[values["w"].ndim - core["w"] :]
+    if weight not in ((), targets.shape):
+        raise ValueError(
+            f"`weight` has shape {weight}, expected () for one weight of all synapses or "
+            f"{targets.shape} for one per synapse"
+        )
+    n_pre = targets.shape[0] if len(pattern) == 1 else pattern[1].shape[0] - 1
+    if "s" in values and values["s"].shape[-1] != n_pre:
+        raise ValueError(f"spikes for {values['s'].shape[-1]} units, expected {n_pre}")
     return acc
 
 
@@ -132,7 +153,7 @@ def _lower_cpu(role, acc, a, b, *pattern, native):
 
 def _define(role: str, primitive: Primitive) -> None:
     primitive.def_impl(jax.jit(primitive.bind, static_argnames="native"))
-    primitive.def_abstract_eval(_abstract)
+    primitive.def_abstract_eval(partial(_abstract, role))
     ad.primitive_jvps[primitive] = partial(_jvp, role)
     ad.primitive_transposes[primitive] = partial(_transpose, role)
     batching.primitive_batchers[primitive] = partial(_batch, role)

@@ -4,10 +4,24 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pint
 import pytest
 
 import fdyn.sparse
-from fdyn.sparse import CSR, AbstractConnectivity, Dense, FixedFanOut, OneToOne, from_coo
+from fdyn import replace
+from fdyn.components import LIF
+from fdyn.sparse import (
+    CSR,
+    AbstractConnectivity,
+    Dense,
+    FixedFanOut,
+    OneToOne,
+    fixed_in_degree,
+    fixed_out_degree,
+    fixed_probability,
+    from_coo,
+    from_dense,
+)
 
 FAN_OUT = FixedFanOut([[0, 2], [1, 1]], [[1.0, 2.0], [3.0, 4.0]], n_post=3)
 ROWS = CSR([0, 2, 1], [0, 2, 2, 3], [1.0, 2.0, 3.0], n_post=3)
@@ -130,3 +144,90 @@ def test_classes_are_abstract_or_final():
         overridden = vars(AbstractConnectivity).keys() & vars(final).keys()
         methods = {name for name in overridden if not name.startswith("__")}
         assert methods <= AbstractConnectivity.__abstractmethods__ | {"_abc_impl"}
+
+
+def replaced(conn, where, value):
+    """A leaf changed past all constructors, as optimisers and tree surgery do."""
+    return eqx.tree_at(where, conn, value, is_leaf=lambda x: x is None)
+
+
+@pytest.mark.parametrize(
+    ("conn", "weight"),
+    [
+        (FixedFanOut(np.zeros((20, 3), int), 1.0, n_post=1), jnp.ones(3)),
+        (CSR([0, 1, 0], [0, 2, 3], 1.0, n_post=2), jnp.ones(2)),
+        (Dense(jnp.ones((4, 3))), jnp.ones((4, 1))),
+        (OneToOne(1.0, n=5), jnp.ones(1)),
+    ],
+)
+def test_a_weight_of_the_wrong_shape_never_reaches_a_product(conn, weight):
+    broken = replaced(conn, lambda c: c.weight, weight)
+    for product in (
+        lambda: jnp.ones(conn.n_pre) @ broken,
+        lambda: broken @ jnp.ones(conn.n_post),
+        lambda: broken.accumulate(jnp.zeros(conn.n_post), jnp.ones(conn.n_pre)),
+    ):
+        with pytest.raises(ValueError, match="`weight` has shape"):
+            product()
+
+
+def test_a_stack_of_connectivities_needs_vmap():
+    targets = jnp.array([[[0], [1]], [[1], [0]]], jnp.int32)
+    one = FixedFanOut(targets[0], 1.0, n_post=2)
+    stack = replaced(one, lambda c: c.targets, targets)
+    s = jnp.array([1.0, 3.0])
+    with pytest.raises(ValueError, match="vmap"):
+        s @ stack
+    axes = replaced(jax.tree.map(lambda _: None, one), lambda c: c.targets, 0)
+    found = jax.vmap(lambda c: s @ c, in_axes=(axes,))(stack)
+    np.testing.assert_array_equal(found, [[1.0, 3.0], [3.0, 1.0]])
+
+
+def test_replaced_indices_are_checked():
+    conn = FixedFanOut([[0], [1]], 1.0, n_post=2)
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        replace(conn, lambda c: c.targets, [[0], [2]])
+    with pytest.raises(ValueError, match="whole numbers"):
+        replace(conn, lambda c: c.targets, [[0.7], [1.0]])
+
+
+def aligned(array):
+    """A numpy array at an address that JAX would share."""
+    memory = np.empty(array.nbytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    view = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    view[...] = array
+    return view
+
+
+def test_what_is_made_from_numpy_does_not_change_with_it():
+    weight, targets = aligned(np.ones((64, 4))), aligned(np.zeros((64, 4), np.int32))
+    conn = FixedFanOut(targets, weight, n_post=2)
+    rest = aligned(np.full(64, -60.0))
+    neurons = LIF(64, v_rest=rest)
+    weight[:], targets[:], rest[:] = 7.0, 1, 0.0
+    assert float(conn.weight[0, 0]) == 1.0 and int(conn.targets[0, 0]) == 0
+    assert float(neurons.v_rest[0]) == -60.0
+
+
+U = pint.UnitRegistry()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: OneToOne(2.0 * U.nS, n=3),
+        lambda: Dense(np.ones((2, 3)) * U.uS),
+        lambda: CSR([0, 1], [0, 1, 2], [1.0, 2.0] * U.nS, n_post=2),
+        lambda: FixedFanOut([[0], [1]], 1.0 * U.mV, n_post=2),
+        lambda: from_coo([0, 1], [1, 0], [1.0, 2.0] * U.nS, (2, 2)),
+        lambda: from_dense(np.eye(2) * U.nS),
+        lambda: fixed_out_degree(jax.random.key(0), 3, 3, 1, 2.0 * U.nS),
+        lambda: fixed_in_degree(jax.random.key(0), 3, 3, 1, 2.0 * U.nS),
+        lambda: fixed_probability(jax.random.key(0), 3, 3, 0.5, 2.0 * U.nS),
+        lambda: PAIRS.accumulate(jnp.zeros(2), jnp.ones(2), weight=[1.0, 2.0] * U.nS),
+    ],
+)
+def test_a_weight_with_a_unit_is_refused(make):
+    with pytest.raises(ValueError, match="plain numbers.*weights carry no unit; got <Quantity"):
+        make()
