@@ -157,6 +157,23 @@ def depends(fn: Callable[[Any], Any], x: Any) -> bool:
     return any(v in needed for v in jaxpr.invars)
 
 
+def hands_on(fn: Callable[[PyTree], PyTree], x: PyTree) -> bool:
+    """Whether `fn` returns the leaves of `x` as they are."""
+    return _sources(jax.make_jaxpr(fn)(x).jaxpr) == list(range(len(jax.tree.leaves(x))))
+
+
+def _sources(jaxpr: Any) -> list[int | None]:
+    """Which input each output is; `None` where it is computed."""
+    origin = {v: i for i, v in enumerate(jaxpr.invars)}
+    for eqn in jaxpr.eqns:
+        inner = eqn.params.get("jaxpr") if eqn.primitive.name in ("jit", "pjit") else None
+        for v, k in zip(eqn.outvars, _sources(inner.jaxpr) if inner else (), strict=False):
+            arg = None if k is None else eqn.invars[k]
+            if not isinstance(arg, Literal | None) and arg in origin:
+                origin[v] = origin[arg]
+    return [None if isinstance(v, Literal) else origin.get(v) for v in jaxpr.outvars]
+
+
 def check_delays(model: AbstractComponent) -> None:
     """Refuse delays, which would need a time grid."""
     if not isinstance(model, Network):
@@ -194,8 +211,16 @@ def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str =
             f"solve: {what} has noise (its diffusion is not None), and the adaptive route is for "
             "equations without. Use simulate with solver=fdyn.solvers.EulerMaruyama()."
         )
-    args = with_fired(model, t, y, args)
-    if depends(lambda key: model.jump(t, y, args, dt=t, key=key), jax.random.key(0)):
+    args, key = with_fired(model, t, y, args), jax.random.key(0)
+    if not jax.tree.leaves(args.fired) and not hands_on(
+        lambda y: model.jump(t, y, args, dt=t, key=key)[0], y
+    ):
+        raise ValueError(
+            f"solve: {what} changes its variables in 'jump' but defines no 'events', so that the "
+            "instants of its jumps are not known. Define 'events' (zero upward at each jump), hand "
+            "'y' on as it is, or use simulate."
+        )
+    if depends(lambda key: model.jump(t, y, args, dt=t, key=key), key):
         raise ValueError(
             f"solve: {what} draws random numbers at every step of a time grid, which the adaptive "
             "route does not have. Use simulate."

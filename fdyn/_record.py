@@ -16,12 +16,14 @@ from ._network import paths_of, unit_of
 from .components import AbstractComponent, State
 
 _WHOLE_RUN = 2**31 - 1
-_REDUCERS: dict[str, Callable[[Array, Array], Array]] = {
-    "last": lambda acc, x: x,
-    "mean": lambda acc, x: acc + x,
-    "sum": lambda acc, x: acc + x,
-    "max": jnp.maximum,
-    "min": jnp.minimum,
+# What the `k`-th step of a row makes of the steps before it. A mean is moved rather than summed,
+# which keeps its precision on long rows.
+_REDUCERS: dict[str, Callable[[Array, Array, Array], Array]] = {
+    "last": lambda acc, x, k: x,
+    "mean": lambda acc, x, k: acc + (x - acc) / k.astype(x.dtype),
+    "sum": lambda acc, x, k: acc + x,
+    "max": lambda acc, x, k: jnp.maximum(acc, x),
+    "min": lambda acc, x, k: jnp.minimum(acc, x),
 }
 
 
@@ -215,6 +217,7 @@ class Recording(eqx.Module):
     def times(self, name: str) -> Any:
         """The times (ms) of the rows of `rec[name]`."""
         self._check(name)
+        check_single(self.ts, "recording")
         every = self.every[name]
         return self.ts[-1:] if every == _WHOLE_RUN else self.ts[every - 1 :: every]
 
@@ -229,6 +232,7 @@ class Recording(eqx.Module):
         trace = self.traces[name]
         if isinstance(trace, SpikeTrains):
             return trace
+        check_single(self.ts, "recording")
         row, index = find_spikes(np.asarray(trace) != 0)
         size = math.prod(trace.shape[1:])
         return SpikeTrains(np.asarray(self.times(name))[row], index, size)
@@ -236,6 +240,15 @@ class Recording(eqx.Module):
     def _check(self, name: str) -> None:
         if name not in self.traces:
             raise _tree.unknown("recording", name, list(self.traces))
+
+
+def check_single(ts: Any, what: str) -> None:
+    """Refuse a batch, as `jax.vmap` makes it, where only one run has an answer."""
+    if np.ndim(ts) != 1:
+        raise ValueError(
+            f"this {what} is a batch of {np.shape(ts)[0]}: take one of it, for example "
+            f"jax.tree.map(lambda x: x[0], {what})."
+        )
 
 
 def lookup(path: str, state: State, out: Any) -> Array:
@@ -293,13 +306,8 @@ def accumulate(record: AbstractRecord, acc: Array, x: Array, i: Array) -> Array:
     """The reduction of the steps of a row so far, after the `i`-th step of the run."""
     if record.reduce == "last":
         return x
-    return jnp.where(i % record.every == 0, x, _REDUCERS[record.reduce](acc, x))
-
-
-def finish(record: AbstractRecord, rows: Any, n_steps: int) -> Any:
-    """Reduced rows in their final form; `n_steps` is the number of steps of the whole run."""
-    steps = max(n_steps, 1) if whole_run(record) else record.every
-    return rows / steps if record.reduce == "mean" else rows
+    k = i % record.every + 1
+    return jnp.where(k == 1, x, _REDUCERS[record.reduce](acc, x, k))
 
 
 def needs_past(record: AbstractRecord) -> bool:
@@ -393,7 +401,7 @@ class Store:
                 row, index = find_spikes(rows)
                 self.parts[name].append((row + start, index))
             elif name in self.files:
-                self.files[name][low:high] = finish(r, rows, n)
+                self.files[name][low:high] = rows
             else:
                 self.parts[name].append(np.array(rows))
 
@@ -404,7 +412,7 @@ class Store:
         traces = {}
         for name, r in self.records.items():
             if whole_run(r):
-                traces[name] = finish(r, np.asarray(acc[name])[None][:n_steps], n_steps)
+                traces[name] = np.asarray(acc[name])[None][:n_steps]
             elif isinstance(r, Spikes):
                 parts = self.parts[name] or [(np.zeros(0, int), np.zeros(0, int))]
                 row, index = (np.concatenate(x) for x in zip(*parts, strict=True))
@@ -413,5 +421,5 @@ class Store:
                 traces[name] = self.files[name]
             else:
                 empty = np.zeros((0, *acc[name].shape), acc[name].dtype)
-                traces[name] = finish(r, np.concatenate([empty, *self.parts[name]]), n_steps)
+                traces[name] = np.concatenate([empty, *self.parts[name]])
         return traces

@@ -162,8 +162,8 @@ def _scan(
     (run, acc), rows = jax.lax.scan(body, (run, acc), jnp.arange(n, dtype=jnp.int32))
     traces = {}
     for name, r in program.records.items():
-        found = acc[name][None][:n] if rec.whole_run(r) else rows[name][r.every - 1 :: r.every]
-        traces[name] = rec.finish(r, found, n)
+        once = rec.whole_run(r)
+        traces[name] = acc[name][None][:n] if once else rows[name][r.every - 1 :: r.every]
     return run, traces
 
 

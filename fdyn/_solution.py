@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from . import _tree
 from ._network import paths_of
-from ._record import SpikeTrains, Status
+from ._record import SpikeTrains, Status, check_single
 
 
 class Dense(eqx.Module):
@@ -117,6 +117,7 @@ class Solution(eqx.Module):
         found = _tree.get(self.fired, _tree.split(name))
         if found is None or isinstance(found, dict):
             raise _tree.unknown("solution, spikes", name, _tree.leaf_paths(self.fired))
+        check_single(self.event_times, "solution")
         mask = np.asarray(found)
         row, index = np.nonzero(mask.reshape(mask.shape[0], -1))
         size = math.prod(mask.shape[1:])

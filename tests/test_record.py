@@ -219,3 +219,25 @@ def test_an_unknown_path_in_a_network_names_the_nearest():
     net = Network({"V1": Network({"Exc": LIF(2)})})
     with pytest.raises(ValueError, match=r"no 'V1.Ecx.v'. Did you mean 'V1.Exc.v'"):
         simulate(net, 1.0, dt=DT, record="V1.Ecx.v")
+
+
+def test_a_mean_over_a_long_row_keeps_single_precision(float32):
+    del float32
+    still = LIF(1, v_rest=-65.3, v_reset=-70.0)
+    whole = Record("v", every=None, reduce="mean")
+    mean = simulate(still, 20_000.0, dt=0.1, record=whole)["v"]
+    np.testing.assert_allclose(mean, -65.3, rtol=1e-6)
+
+
+def test_a_batch_of_recordings_has_no_single_answer():
+    def trial(v):
+        return simulate(LIF(2, v_init=v), 5.0, dt=0.1, inputs=1e3, record="spike")
+
+    batch = jax.vmap(trial)(jnp.array([-60.0, -55.0, -51.0]))
+    for ask in (batch.times, batch.spikes):
+        with pytest.raises(ValueError, match="batch of 3"):
+            ask("spike")
+    one = jax.tree.map(lambda x: x[1], batch)
+    alone = trial(-55.0).spikes("spike")
+    np.testing.assert_array_equal(one.spikes("spike").index, alone.index)
+    np.testing.assert_allclose(one.spikes("spike").times, alone.times)

@@ -586,3 +586,44 @@ def test_a_state_of_another_model_is_an_error():
         solve(LIF(1), 10.0, state={"v": 1.0})  # pyright: ignore
     with pytest.raises(ValueError, match="finite"):
         solve(LIF(1), 10.0, ts=[np.nan])
+
+
+class WithoutEvents(AbstractPopulation):
+    """A perfect integrator whose threshold is known to its jump only."""
+
+    size: int = 1
+    kind: str = eqx.field(static=True, default="reset")
+
+    def init(self, *, key, dt):
+        return State({"v": jnp.zeros(self.size), "w": jnp.ones(self.size)}, {})
+
+    def flow(self, t, y, args):
+        return jax.tree.map(jnp.ones_like, y)
+
+    def jump(self, t, y, args, *, dt, key):
+        spike = (y["v"] >= 1).astype(y["v"].dtype)
+        new = {
+            "reset": lambda y: {"v": y["v"] * (1 - spike), "w": y["w"]},
+            "swap": lambda y: {"v": y["w"], "w": y["v"]},
+            "constant": lambda y: {"v": jnp.zeros(self.size), "w": y["w"]},
+            "jitted": jax.jit(lambda y: {"v": y["v"] * 0, "w": y["w"]}),
+            "same": lambda y: y,
+            "copy": lambda y: dict(y),
+            "jitted same": jax.jit(lambda y: {"v": jnp.asarray(y["v"]), "w": y["w"]}),
+        }[self.kind](y)
+        return new, {}, {"spike": spike}
+
+
+@pytest.mark.parametrize("kind", ["reset", "swap", "constant", "jitted"])
+def test_a_jump_that_acts_needs_events(kind):
+    with pytest.raises(ValueError, match="WithoutEvents.*defines no 'events'.*or use simulate"):
+        solve(WithoutEvents(kind=kind), 3.0)
+    net = Network({"in": ConstantInput(1, 2.0), "A": Network({"E": WithoutEvents(kind=kind)})})
+    with pytest.raises(ValueError, match="'A.E' .WithoutEvents"):
+        solve(net, 3.0)
+
+
+@pytest.mark.parametrize("kind", ["same", "copy", "jitted same"])
+def test_a_jump_that_hands_the_state_on_needs_none(kind):
+    sol = solve(WithoutEvents(kind=kind), 3.0, ts=[3.0])
+    np.testing.assert_allclose(sol["v"], [[3.0]], rtol=1e-6)
