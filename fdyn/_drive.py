@@ -155,6 +155,9 @@ def _make_drive(
 ) -> AbstractDrive:
     if isinstance(node, AbstractStatelessInput):
         raise ValueError(f"{what}: a {type(node).__name__} takes no input.")
+    if value is None or isinstance(value, type):
+        given = "None; leave it out" if value is None else f"the class {value.__name__}; call it"
+        raise ValueError(f"{what} must be an input, got {given}.")
     size = getattr(node, "size", None)
     if isinstance(value, AbstractPopulation):
         if size is not None and value.size != size:
@@ -163,6 +166,11 @@ def _make_drive(
                 f"{type(node).__name__}, {size}; it has {value.size}."
             )
         return Component(component=value, solver=solver, size=size)
+    if isinstance(value, AbstractComponent):
+        raise ValueError(
+            f"{what}: a component given as input must be an AbstractPopulation, with a 'size' and "
+            f"one output of shape [size]; got {type(value).__name__}."
+        )
     if isinstance(value, Affine):
         return Constant(u=jax.tree.map(jnp.asarray, value), size=size)
     if callable(value):

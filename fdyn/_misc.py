@@ -14,6 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+# More known names than this are not listed where some are near.
+_MAX_NAMES = 12
+
 
 def exprel(x: Array) -> Array:
     r"""The relative exponential $(e^x - 1)/x$, equal to 1 at $x = 0$, with a finite gradient there.
@@ -84,9 +87,11 @@ def child_key(key: Array, name: str) -> Array:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that names the known names nearest to a mistaken one."""
+    """A sentence that names the known names: of many, the nearest to a mistaken one only."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    if close and len(known) > _MAX_NAMES:
+        return f"Did you mean {', '.join(map(repr, close))}? ({len(known)} names are known.)"
     if close:
         return f"Did you mean {', '.join(map(repr, close))}? Known: {', '.join(known)}."
     return f"Known: {', '.join(known) if known else '(none)'}."

@@ -11,6 +11,7 @@ from jaxtyping import PyTree
 from . import _tree
 from ._drive import AbstractDrive, Component
 from ._misc import child_key, is_traced, own
+from ._network import Network
 from .components import AbstractComponent, State
 from .solvers import AbstractStepSolver
 
@@ -88,7 +89,8 @@ def start(
         check_same(
             State(new.y, new.mem),
             State(run.model.y, run.model.mem),
-            f"'state' does not belong to this {type(model).__name__} at dt = {dt:g} ms",
+            f"'state' does not belong to this {type(model).__name__} at dt = {dt:g} ms"
+            + (" (a network with delays keeps its dt)" if isinstance(model, Network) else ""),
             ("needed", "given"),
         )
     current = run.model

@@ -65,6 +65,10 @@ def test_names_hash_alike_in_every_process():
 def test_nearest_names():
     assert nearest("Exk", ["Inh", "Exc"]) == "Did you mean 'Exc'? Known: Exc, Inh."
     assert nearest("zzz", ["Inh"]) == "Known: Inh." and nearest("a", []) == "Known: (none)."
+    many = [f"V{i}.Exc" for i in range(12)] + ["LGN.relay"]
+    assert nearest("LGN.rely", many) == "Did you mean 'LGN.relay'? (13 names are known.)"
+    assert nearest("zzz", many) == f"Known: {', '.join(sorted(many))}."
+    assert "Known: " in nearest("LGN.rely", many[1:])
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.025, 1 / 3, 0.01, 2.0**-7])

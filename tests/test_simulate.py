@@ -19,6 +19,19 @@ from fdyn.solvers import RK4, Euler, EulerMaruyama
 DT = 0.1
 
 
+class NoPopulation(AbstractComponent):
+    """No population: it has no size."""
+
+    def init(self, *, key, dt):
+        return State({"x": jnp.zeros(2)}, {})
+
+    def flow(self, t, y, args):
+        return y
+
+    def jump(self, t, y, args, *, dt, key):
+        return y, {}, {"x": y["x"]}
+
+
 # --- inputs ----------------------------------------------------------------------------------
 
 
@@ -476,3 +489,15 @@ def test_noise_needs_its_solver_and_then_depends_on_the_key_alone():
     np.testing.assert_array_equal(runs[0], runs[1])
     np.testing.assert_array_equal(runs[2], runs[3])
     assert (runs[0] != runs[2]).any()
+
+
+def test_an_input_component_must_be_a_population():
+    with pytest.raises(ValueError, match="must be an AbstractPopulation.*got NoPopulation"):
+        simulate(LIF(2), 1.0, dt=DT, inputs=NoPopulation())
+
+
+def test_a_network_with_delays_keeps_its_dt():
+    net = recurrent()
+    first = simulate(net, 2.0, dt=DT)
+    with pytest.raises(ValueError, match="a network with delays keeps its dt.*ring"):
+        simulate(net, 2.0, dt=DT / 2, state=first.state)

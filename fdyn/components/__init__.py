@@ -6,6 +6,7 @@ from ._base import AbstractPopulation as AbstractPopulation
 from ._base import Affine as Affine
 from ._base import Args as Args
 from ._base import State as State
+from ._base import as_affine as as_affine
 from ._base import vector_field as vector_field
 from ._channel import AbstractChannel as AbstractChannel
 from ._channel import AbstractGatedChannel as AbstractGatedChannel

@@ -1,6 +1,7 @@
 """The component protocol: a hybrid dynamical system with a flow and a jump."""
 
 import abc
+import operator
 from collections.abc import Callable
 from typing import Any, ClassVar, final
 
@@ -62,8 +63,8 @@ class Args(eqx.Module):
 class Affine(eqx.Module):
     r"""The derivative $a y + b$ of one leaf, or a current $a v + b$, its linear part kept apart.
 
-    It makes exponential Euler exact for every conditionally linear leaf. Affines add to each
-    other and to arrays, and scale by numbers.
+    It makes exponential Euler exact for every conditionally linear leaf. Affines add to and
+    subtract from each other and arrays, and scale by numbers.
 
     **Arguments:** `a`: rate, 1/ms (or conductance with negative sign); `b`: the rest; arrays that
     broadcast to the leaf.
@@ -82,6 +83,9 @@ class Affine(eqx.Module):
     a: Any
     b: Any
 
+    # Lets `numpy_array * affine` come here instead of making an array of objects.
+    __array_ufunc__ = None
+
     def __call__(self, y: Any) -> Any:
         """The derivative at `y`."""
         return self.a * y + self.b
@@ -91,6 +95,15 @@ class Affine(eqx.Module):
         return Affine(_add(self.a, other.a), _add(self.b, other.b))
 
     __radd__ = __add__
+
+    def __neg__(self) -> "Affine":
+        return Affine(-self.a, -self.b)
+
+    def __sub__(self, other: Any) -> "Affine":
+        return self + -as_affine(other)
+
+    def __rsub__(self, other: Any) -> "Affine":
+        return -self + other
 
     def __mul__(self, factor: Any) -> "Affine":
         return Affine(self.a * factor, self.b * factor)
@@ -111,7 +124,26 @@ def _add(x: Any, y: Any) -> Any:
 
 
 def as_affine(u: Any) -> Affine:
-    """An input (nothing, an array or an `Affine`) as an `Affine` in the voltage."""
+    r"""An input in the form $a v + b$, so that a model can take nothing, arrays and conductances.
+
+    Nothing is $0 v + 0$, an array $u$ is $0 v + u$, an `Affine` stays as it is.
+
+    **Arguments:** `u`: what a component gets as `args.u`: `None`, a number or an array in the unit
+    of its input, or an `Affine`.
+
+    **Returns:** an `Affine`; add it to the derivative of the leaf that the input drives.
+
+    ```python
+    >>> f = Affine(-0.5, 6.0)
+    >>> (f + as_affine(None))(10.0), (f + as_affine(3.0))(10.0)
+    (1.0, 4.0)
+    >>> (f + as_affine(Affine(-0.25, 3.0)))(10.0)
+    1.5
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
     if u is None:
         return Affine(0.0, 0.0)
     return u if isinstance(u, Affine) else Affine(0.0, u)
@@ -237,9 +269,13 @@ class AbstractNeuron(AbstractPopulation):
 
 def check_size(size: Any) -> int:
     """Field converter: a population has a positive whole number of units."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+    try:
+        number = 0 if isinstance(size, bool) else operator.index(size)
+    except TypeError:
+        number = 0
+    if number < 1:
         raise ValueError(f"'size' must be a positive integer, got {size!r}.")
-    return size
+    return number
 
 
 def size_field() -> Any:
@@ -257,12 +293,13 @@ def check_kind(module: Any, name: str, kind: type) -> None:
         )
 
 
-def check_shapes(module: Any, size: int) -> None:
+def check_shapes(module: Any, size: int, where: str = "") -> None:
     """Every parameter array of a population is a scalar or has its size."""
     for leaf in jax.tree.leaves(eqx.filter(module, eqx.is_array)):
         if leaf.shape not in ((), (size,)):
             raise ValueError(
-                f"{type(module).__name__}: a parameter must be a scalar or have shape ({size},), "
+                f"{where}{type(module).__name__}: a parameter must be a scalar or have shape "
+                f"({size},), "
                 f"got an array of shape {leaf.shape}."
             )
 

@@ -13,6 +13,7 @@ from fdyn.components import (
     CUBA,
     KHH,
     LIF,
+    Affine,
     ConductanceBased,
     ConstantInput,
     KTraubMiles,
@@ -179,3 +180,30 @@ def test_a_spike_without_reset_is_one_crossing_and_no_more_than_one_in_the_refra
 def test_bad_parameters(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_a_size_may_be_an_integer_of_numpy():
+    for size in (np.int64(3), np.uint8(3), np.arange(4)[3]):
+        neuron = LIF(size)
+        assert neuron.size == 3 and type(neuron.size) is int
+    for bad in (np.bool_(True), np.float64(3.0), "3", np.arange(2)):
+        with pytest.raises(ValueError, match="'size' must be a positive integer"):
+            LIF(bad)
+
+
+def test_affines_form_a_vector_space_over_arrays():
+    x, f, g = jnp.array([1.0, 2.0]), Affine(-2.0, 6.0), Affine(jnp.array([0.5, 1.0]), 3.0)
+    np.testing.assert_allclose((-f)(x), -f(x))
+    np.testing.assert_allclose((f - g)(x), f(x) - g(x))
+    np.testing.assert_allclose((f - x)(x), f(x) - x)
+    np.testing.assert_allclose((x - f)(x), x - f(x))
+    np.testing.assert_allclose((1.0 - f)(x), 1 - f(x))
+    array = np.array([2.0, 3.0])
+    for h, expected in (
+        (array * f, array * f(x)),
+        (array + f, array + f(x)),
+        (array - f, array - f(x)),
+    ):
+        assert isinstance(h, Affine)
+        np.testing.assert_allclose(h(x), expected)
+    assert isinstance(np.float64(2.0) * f, Affine)
