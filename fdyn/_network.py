@@ -10,7 +10,7 @@ from . import _tree
 from ._misc import child_key
 from ._projection import Projection
 from .components import AbstractComponent, AbstractNeuron, AbstractPopulation, Args, State
-from .components._base import as_affine
+from .components._base import as_affine, check_shapes
 
 
 class Network(AbstractComponent):
@@ -59,7 +59,7 @@ class Network(AbstractComponent):
         projections: dict[str, Projection] | None = None,
     ):
         for what, value in (("nodes", nodes), ("projections", projections)):
-            if not isinstance(value, dict | None):
+            if not (isinstance(value, dict) or (what == "projections" and value is None)):
                 raise ValueError(
                     f"Network: '{what}' must be a dictionary from name to object, "
                     f"got {type(value).__name__}."
@@ -104,6 +104,8 @@ class Network(AbstractComponent):
                 f"projection {name!r}: 'connect' must lead from {pre.size} ({p.pre!r}) to "
                 f"{post.size} ({p.post!r}) units, got {p.connect.n_pre} to {p.connect.n_post}."
             )
+        for part in (p.synapse, p.output):
+            check_shapes(part, post.size, f"projection {name!r}, ")
 
     def init(self, *, key: Array, dt: float) -> State:
         """The initial states of all nodes and synapses."""

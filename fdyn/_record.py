@@ -370,6 +370,8 @@ class Store:
         folder = Path(stream)
         streamed = [n for n, r in records.items() if not isinstance(r, Spikes) and not whole_run(r)]
         for name in streamed:
+            if Path(name).name != name:
+                raise ValueError(f"'stream': {name!r} cannot be the name of a file: rename it.")
             # An earlier recording may still read the file: it would change, or crash, under it.
             if (folder / f"{name}.npy").exists():
                 raise ValueError(

@@ -194,10 +194,6 @@ def test_mistakes_in_the_structure(make, match):
     ("net", "match"),
     [
         (Network({"a": LIF4, "b": LIF4}, {"p": proj("a.v")}), "'a.v' must name one output.*spike"),
-        (
-            Network({"a": LIF4, "b": LIF4}, {"p": proj(synapse=Exponential(5.0, jnp.ones(3)))}),
-            r"'g_init'.*\(4,\).*\(3,\)",
-        ),
     ],
 )
 def test_mistakes_found_at_the_first_step(net, match):
@@ -218,3 +214,14 @@ def test_a_passive_membrane_in_a_network_reaches_the_mean_of_its_reversal_potent
     cell = ConductanceBased(1, {"leak": Leak(g=0.1, e=-70.0)}, v_th=1e3)
     v = simulate(Network({"a": LIF(1), "b": cell}, {"p": p}), 200.0, dt=1.0, record="b.v")["b.v"]
     assert v[-1, 0] == pytest.approx(-0.1 * 70 / 0.4, rel=1e-6)
+
+
+def test_parameters_of_synapses_and_outputs_fit_the_target():
+    for synapse, output in (
+        (Exponential(tau=[1.0, 2.0, 3.0]), COBA()),
+        (Exponential(), COBA(e=[1.0, 2.0, 3.0])),
+        (Exponential(g_init=[1.0, 2.0, 3.0]), COBA()),
+    ):
+        p = Projection("E", "E", OneToOne(1.0, n=2), synapse, output)
+        with pytest.raises(ValueError, match=r"projection 'EE'.*shape \(2,\).*\(3,\)"):
+            Network({"E": LIF(2)}, {"EE": p})

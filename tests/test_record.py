@@ -241,3 +241,9 @@ def test_a_batch_of_recordings_has_no_single_answer():
     alone = trial(-55.0).spikes("spike")
     np.testing.assert_array_equal(one.spikes("spike").index, alone.index)
     np.testing.assert_allclose(one.spikes("spike").times, alone.times)
+
+
+def test_a_streamed_name_is_the_name_of_a_file(tmp_path):
+    with pytest.raises(ValueError, match="name of a file"):
+        simulate(LIF(1), 1.0, dt=0.1, record={"../v": Record("v")}, stream=tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -70,10 +70,6 @@ class Exponential(AbstractSynapse):
 
     def init(self, n: int) -> dict[str, Array]:
         """At `g_init`."""
-        if self.g_init.shape not in ((), (n,)):
-            raise ValueError(
-                f"'g_init' must be a scalar or have shape ({n},), got shape {self.g_init.shape}."
-            )
         return {"g": spread(self.g_init, n)}
 
     def flow(self, y: dict[str, Array]) -> dict[str, Any]:
