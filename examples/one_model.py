@@ -130,7 +130,6 @@ def draw(model: MorrisLecar, grid, free, fitted, branch, out: Path) -> None:
     ax.legend(loc="lower right")
 
     plot.branch(branch, "v", label="current (uA/cm²)", ax=axes[1, 0])
-    axes[1, 0].set_ylabel("v (mV)")
     axes[1, 0].set_title("Equilibria over the current", loc="left")
 
     box = {"v": (-75.0, 50.0), "w": (-0.05, 0.8)}
@@ -141,7 +140,6 @@ def draw(model: MorrisLecar, grid, free, fitted, branch, out: Path) -> None:
         trajectory=grid,
         ax=axes[1, 1],
     )
-    axes[1, 1].set(xlabel="v (mV)")
     axes[1, 1].set_title(f"Phase plane ({CURRENT:g} uA/cm²)", loc="left")
     out.mkdir(parents=True, exist_ok=True)
     fig.savefig(out / "one_model.png", dpi=130)

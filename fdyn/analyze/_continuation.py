@@ -13,8 +13,11 @@ from jax import Array
 from jaxtyping import PyTree
 from tqdm import tqdm
 
+from .._network import unit_of
+from .._param import parameters
 from .._record import Status
 from .._select import names
+from .._tree import leaf_paths, split
 from ..components import AbstractComponent, State
 from ._bifurcation import BifurcationPoint, locate
 from ._equilibria import robust_roots
@@ -27,7 +30,8 @@ class Branch(eqx.Module):
 
     `parameter`: `[k]`; `y`: like the state, each leaf `[k, ...]`; `eigenvalues`: of the Jacobian,
     `[k, d]`, 1/ms, the largest real part first; `points`: the folds and Hopf points, in the order
-    of the branch; `name`: of what varies; `status`.
+    of the branch; `name`: of what varies; `status`; `units`: of the state variables by path, and of
+    a parameter that varies by its name.
 
     ```python
     >>> from fdyn.components import MorrisLecar
@@ -46,6 +50,7 @@ class Branch(eqx.Module):
     points: tuple[BifurcationPoint, ...]
     name: str = eqx.field(static=True)
     status: Status
+    units: dict[str, str] = eqx.field(static=True, default_factory=dict)
 
     def __len__(self) -> int:
         return self.parameter.size
@@ -237,7 +242,10 @@ def continue_equilibria(
         ends = [(z[k], jac[k], tangent[k]) for k in (i, i + 1)]
         points += locate(field, scale, ends, i, root, tol)
     y = jax.vmap(field.unravel)(jnp.asarray(z[:, :-1] * scale[:-1]))
-    return Branch(z[:, -1] * scale[-1], y, sorted_eigenvalues(jac), tuple(points), name, status)
+    units = {p: f.metadata["unit"] for p, f, _ in parameters(model) if p == name}
+    units |= {p: unit_of(model, split(p)) for p in leaf_paths(y)}
+    values = sorted_eigenvalues(jac)
+    return Branch(z[:, -1] * scale[-1], y, values, tuple(points), name, status, units)
 
 
 def _follow(

@@ -19,7 +19,8 @@ class Nullclines(eqx.Module):
     """What `nullclines` returns.
 
     `x`: where the derivative of the first variable is zero, a list of polylines, each `[m, 2]` with
-    columns in the order of `names`; `y`: the same for the second variable.
+    columns in the order of `names`; `y`: the same for the second variable;
+    `units`: of both.
 
     ```python
     >>> from fdyn.components import MorrisLecar
@@ -35,6 +36,7 @@ class Nullclines(eqx.Module):
     x: list[np.ndarray]
     y: list[np.ndarray]
     names: tuple[str, str] = eqx.field(static=True)
+    units: tuple[str, str] = eqx.field(static=True, default=("1", "1"))
 
 
 def nullclines(
@@ -84,7 +86,7 @@ def nullclines(
         ends = jnp.asarray(low[fill]), jnp.asarray(high[fill])
         points = np.asarray(_roots(field, *ends, component, swap))[: len(low)]
         curves.append([points[line] for line in _join(edges, above)])
-    return Nullclines(curves[0], curves[1], grid.names)
+    return Nullclines(curves[0], curves[1], grid.names, grid.units)
 
 
 def _edges(x: np.ndarray, y: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict]:

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._tree import leaf_paths
+from .._network import unit_of
+from .._tree import leaf_paths, split
 from ..components import AbstractComponent, State
 from ._field import Field, make_field
 
@@ -18,7 +19,7 @@ class FieldGrid(eqx.Module):
     """What `field_on_grid` returns.
 
     `x`: values of the first variable of the box, `[n]`; `y`: of the second, `[n]`; `dx`, `dy`:
-    their derivatives, `[n, n]`, rows along `y`, per ms; `names`: of the two variables.
+    their derivatives, `[n, n]`, rows along `y`, per ms; `names` and `units`: of the two variables.
 
     ```python
     >>> from fdyn.components import MorrisLecar
@@ -36,6 +37,7 @@ class FieldGrid(eqx.Module):
     dx: np.ndarray
     dy: np.ndarray
     names: tuple[str, str] = eqx.field(static=True)
+    units: tuple[str, str] = eqx.field(static=True, default=("1", "1"))
 
 
 def field_on_grid(
@@ -78,7 +80,8 @@ def field_on_grid(
     first, second = box
     x, y = (np.linspace(float(low), float(high), n) for low, high in box.values())
     dx, dy = evaluate(field, jnp.asarray(x), jnp.asarray(y), swapped(field, first))
-    return FieldGrid(x, y, np.asarray(dx), np.asarray(dy), (first, second))
+    units = unit_of(model, split(first)), unit_of(model, split(second))
+    return FieldGrid(x, y, np.asarray(dx), np.asarray(dy), (first, second), units)
 
 
 def planar_field(model: Any, box: Mapping[str, Any], inputs: Any, state: State | None) -> Field:

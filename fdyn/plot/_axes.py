@@ -17,6 +17,11 @@ def get_axes(ax: Any) -> Any:
     return plt.subplots(layout="constrained")[1]
 
 
+def with_unit(name: str, unit: str) -> str:
+    """A label such as "v (mV)"; what has no unit, or an unknown one, is its name alone."""
+    return name if unit in ("1", "-", "") else f"{name} ({unit})".strip()
+
+
 def as_names(names: str | Sequence[str]) -> list[str]:
     """One name or several, as a list."""
     names = [names] if isinstance(names, str) else list(names)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._tree import get, leaf_paths, split, unknown
-from ._axes import get_axes
+from ._axes import get_axes, with_unit
 
 _POINTS = {"fold": "^", "hopf": "s"}
 
@@ -19,7 +19,8 @@ def branch(
 
     - `branch`: what `fdyn.analyze.continue_equilibria` returned.
     - `name`: the variable to show, such as `"v"`, or `"E.v"` in a network.
-    - `label`: of the horizontal axis; the name of what varies by default.
+    - `label`: of the horizontal axis; by default the name of what varies, with its unit if it is a
+      parameter (inputs carry none).
     - `unit`: which unit of a population to show, 0.
     - `ax`: matplotlib axes; those of a new figure by default.
 
@@ -61,7 +62,11 @@ def branch(
             color="C3", linestyle="none", label=None if point.kind in shown else point.kind,
         )  # fmt: skip
         shown.add(point.kind)
-    ax.set(xlabel=branch.name if label is None else label, ylabel=name)
+    x_label = with_unit(branch.name, branch.units.get(branch.name, "1"))
+    ax.set(
+        xlabel=x_label if label is None else label,
+        ylabel=with_unit(name, branch.units.get(name, "1")),
+    )
     ax.legend(loc="best", fontsize="small")
     return ax
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._tree import get, split
-from ._axes import get_axes
+from ._axes import get_axes, with_unit
 
 _MARKERS = {"stable": ("o", "black"), "unstable": ("o", "white"), "saddle": ("D", "white")}
 
@@ -43,7 +43,7 @@ def phase_plane(
     >>> box = {"v": (-80.0, 40.0), "w": (0.0, 1.0)}
     >>> ax = plot.phase_plane(nullclines=analyze.nullclines(MorrisLecar(1), box, inputs=99.0))
     >>> ax.get_xlabel(), len(ax.lines)
-    ('v', 2)
+    ('v (mV)', 2)
 
     ```
 
@@ -79,6 +79,12 @@ def phase_plane(
             marker, fill = _MARKERS.get(kind.split()[0].split("-")[0], ("s", "0.5"))
             ax.plot(xi, yi, marker, color="black", markerfacecolor=fill, linestyle="none",
                     label=kind, zorder=3)  # fmt: skip
-    ax.set(xlabel=x_name, ylabel=y_name)
-    ax.legend(loc="best", fontsize="small")
+    unit = getattr(trajectory, "unit", None)
+    units = {} if unit is None else {n: unit(n) for n in (x_name, y_name)}
+    for part in (field, nullclines):
+        units |= {} if part is None else dict(zip(part.names, part.units, strict=True))
+    x_label, y_label = (with_unit(n, units.get(n, "1")) for n in (x_name, y_name))
+    ax.set(xlabel=x_label, ylabel=y_label)
+    if ax.get_legend_handles_labels()[1]:
+        ax.legend(loc="best", fontsize="small")
     return ax

@@ -46,7 +46,9 @@ def raster(
     trains = [recording.spikes(name) for name in names]
     units = [t.size if max_units is None else min(t.size, max_units) for t in trains]
     ax = get_axes(ax)
-    dot = float(np.clip(800 / sum(units), 2, 6))
+    # Few spikes are drawn large, to be seen at all; many small, to be told apart.
+    n_spikes = sum(np.count_nonzero(t.index < n) for t, n in zip(trains, units, strict=True))
+    dot = float(np.clip((80000 / max(n_spikes, 1)) ** 0.5, 2.5, 8))
     base = 0
     for k, (name, train, n) in enumerate(zip(names, trains, units, strict=True)):
         shown = train.index < n
@@ -64,7 +66,7 @@ def raster(
         base += n
     ax.set(xlabel="time (ms)", ylabel="unit", ylim=(-0.5, base - 0.5), xlim=_span(recording))
     if len(names) > 1:
-        legend_above(ax, markerscale=10 / dot)
+        legend_above(ax, markerscale=14 / dot)
     return ax
 
 

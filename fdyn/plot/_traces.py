@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._axes import as_names, get_axes, legend_above
+from ._axes import as_names, get_axes, legend_above, with_unit
 
 # More lines than this in one colour cycle cannot be told apart by a legend.
 _MAX_LABELS = 10
@@ -15,7 +15,7 @@ def traces(
     recording: Any,
     names: str | Sequence[str],
     *,
-    max_units: int | None = None,
+    max_units: int | None = 10,
     ax: Any = None,
     **style: Any,
 ) -> Any:
@@ -27,7 +27,7 @@ def traces(
 
     - `recording`: what `simulate` or `solve` returned.
     - `names`: one or several recorded variables, such as `"E.v"`.
-    - `max_units`: draw only the first so many recorded units of each; all by default.
+    - `max_units`: draw only the first so many recorded units of each name, 10; `None` for all.
     - `ax`: matplotlib axes; those of a new figure by default.
     - `style`: handed to `ax.plot`, for example `linestyle="--"`; `label` replaces the name.
 
@@ -55,7 +55,7 @@ def traces(
     times = getattr(recording, "times", lambda name: recording.ts)
     ax = get_axes(ax)
     for name, x, unit in zip(names, values, units, strict=True):
-        label = style.get("label", name if len(set(units)) == 1 else f"{name} ({unit})")
+        label = style.get("label", name if len(set(units)) == 1 else with_unit(name, unit))
         per_unit = len(names) == 1 and 1 < x.shape[1] <= _MAX_LABELS
         own = {"linewidth": 1.0, **style}
         for k, column in enumerate(x.T):
@@ -66,7 +66,7 @@ def traces(
     what = names[0] if len(names) == 1 else ""
     ax.set_xlabel("time (ms)")
     if len(set(units)) == 1:
-        ax.set_ylabel(f"{what} ({units[0]})".strip())
+        ax.set_ylabel(with_unit(what, units[0]))
     if len(ax.lines) > 1:
         legend_above(ax)
     return ax

@@ -14,7 +14,10 @@ from fdyn.analyze import (
     Equilibria,
     FieldGrid,
     Nullclines,
+    continue_equilibria,
+    field_on_grid,
 )
+from fdyn.components import MorrisLecar
 
 
 @pytest.fixture
@@ -35,13 +38,13 @@ def test_phase_plane_draws_all_parts(ax):
     line = np.array([[0.0, 0.0], [1.0, 1.0]])
     run = {"v": np.array([[0.0], [0.1]]), "w": np.array([[0.3], [0.4]])}
     out = plot.phase_plane(
-        nullclines=Nullclines([line, line + 1], [], ("v", "w")),
-        field=FieldGrid(axis, axis, np.ones((4, 4)), np.zeros((4, 4)), ("v", "w")),
+        nullclines=Nullclines([line, line + 1], [], ("v", "w"), ("mV", "1")),
+        field=FieldGrid(axis, axis, np.ones((4, 4)), np.zeros((4, 4)), ("v", "w"), ("mV", "1")),
         equilibria=rest,
         trajectory=run,
         ax=ax,
     )
-    assert out is ax and (ax.get_xlabel(), ax.get_ylabel()) == ("v", "w")
+    assert out is ax and (ax.get_xlabel(), ax.get_ylabel()) == ("v (mV)", "w")
     # a nullcline that lies outside of the box keeps its entry
     names = ["dv/dt = 0", "dw/dt = 0", "trajectory", "stable focus", "saddle", "unstable node"]
     assert labels(ax) == names
@@ -81,3 +84,13 @@ def test_a_branch_changes_its_style_at_its_points(ax):
     assert ax.get_xlabel() == "input E"
     with pytest.raises(ValueError, match="'E.v'"):
         plot.branch(branch, "E.w", ax=ax)
+
+
+def test_units_come_with_what_was_computed(ax):
+    model = MorrisLecar(1)
+    box = {"w": (0.0, 1.0), "v": (-80.0, 40.0)}
+    plot.phase_plane(field=field_on_grid(model, box, n=3), ax=ax)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("w", "v (mV)")
+    found = continue_equilibria(model, (4.0, 4.5), where=lambda m: m.g_ca)
+    other = plot.branch(found, "v", ax=Figure().subplots())
+    assert (other.get_xlabel(), other.get_ylabel()) == ("g_ca (mS/cm^2)", "v (mV)")

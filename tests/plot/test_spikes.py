@@ -76,12 +76,29 @@ def test_width_must_be_positive(rec, ax):
 
 
 def test_traces_draw_what_was_recorded(rec, ax):
-    plot.traces(rec, ["E.v", "I.v"], ax=ax)
+    plot.traces(rec, ["E.v", "I.v"], max_units=None, ax=ax)
     assert len(ax.lines) == 25
     np.testing.assert_array_equal(ax.lines[3].get_ydata(), rec["E.v"][:, 3])
     assert labels(ax) == ["E.v", "I.v"]
     assert len({line.get_color() for line in ax.lines}) == 2
     assert ax.get_ylabel() == "(mV)"
+
+
+def test_traces_draw_ten_units_and_no_unit_of_one(rec, ax):
+    plot.traces(rec, ["E.v", "I.v"], ax=ax)
+    assert len(ax.lines) == 10 + 5
+    other: Any = Figure().subplots()
+    plot.traces(rec, "I.spike", ax=other)
+    assert other.get_ylabel() == "I.spike"
+    mixed: Any = Figure().subplots()
+    plot.traces(rec, ["I.spike", "I.v"], ax=mixed)
+    assert labels(mixed) == ["I.spike", "I.v (mV)"]
+
+
+def test_few_spikes_are_drawn_large(rec, ax):
+    plot.raster(rec, "E.spike", ax=ax)
+    assert rec.spikes("E.spike").times.size < 200
+    assert ax.lines[0].get_markersize() == 8
 
 
 def test_unknown_name_is_an_error_that_names_the_known(rec, ax):
