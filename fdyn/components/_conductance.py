@@ -89,7 +89,7 @@ class ConductanceBased(AbstractNeuron):
         """At `v_init`, with every gate at rest."""
         del key, dt
         v = spread(self.v_init, self.size)
-        y = {name: channel.init(v) for name, channel in self.channels.items()}
+        y = _at_rest(self.channels, v)
         mem = {"above": v >= self.v_th, "clock": jnp.zeros_like(v)}
         return State({"v": v, **y}, mem)
 
@@ -131,3 +131,9 @@ class ConductanceBased(AbstractNeuron):
         del key
         s, mem = crossing(self.events(t, y, args), args, self.spike, self.t_ref, dt)
         return y, mem, {"spike": s}
+
+
+@eqx.filter_jit
+def _at_rest(channels: dict[str, AbstractChannel], v: Array) -> dict[str, dict[str, Array]]:
+    # Compiled as one: the rates are dozens of operations, each of which would compile by itself.
+    return {name: channel.init(v) for name, channel in channels.items()}
