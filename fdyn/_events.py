@@ -212,8 +212,9 @@ def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str =
             "equations without. Use simulate with solver=fdyn.solvers.EulerMaruyama()."
         )
     args, key = with_fired(model, t, y, args), jax.random.key(0)
+    plain = Args(args.mem, args.u)
     if not jax.tree.leaves(args.fired) and not hands_on(
-        lambda y: model.jump(t, y, args, dt=t, key=key)[0], y
+        lambda y: model.jump(t, y, plain, dt=t, key=key)[0], y
     ):
         raise ValueError(
             f"solve: {what} changes its variables in 'jump' but defines no 'events', so that the "

@@ -627,3 +627,23 @@ def test_a_jump_that_acts_needs_events(kind):
 def test_a_jump_that_hands_the_state_on_needs_none(kind):
     sol = solve(WithoutEvents(kind=kind), 3.0, ts=[3.0])
     np.testing.assert_allclose(sol["v"], [[3.0]], rtol=1e-6)
+
+
+class NoEvents(AbstractComponent):
+    """A reset that follows the usual form, without events."""
+
+    def init(self, *, key, dt):
+        return State({"v": jnp.zeros(1)}, {})
+
+    def flow(self, t, y, args):
+        return {"v": jnp.ones(1)}
+
+    def jump(self, t, y, args, *, dt, key):
+        above = y["v"] - 1.0
+        s = (above >= 0).astype(above.dtype) if args.fired is None else args.fired.astype(float)
+        return {"v": y["v"] * (1 - s)}, args.mem, {"spike": s}
+
+
+def test_a_reset_without_events_is_refused():
+    with pytest.raises(ValueError, match="defines no 'events'"):
+        solve(NoEvents(), 5.0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._record import SpikeTrains
 from ._axes import as_names, get_axes, legend_above
 
 
@@ -86,7 +87,8 @@ def population_rate(
     **Arguments:**
 
     - `recording`: what `simulate` returned.
-    - `names`: one or several recorded spike outputs, such as `"E.spike"`.
+    - `names`: one or several recorded spike outputs, such as `"E.spike"`. In a dense record a
+      graded spike counts with its value; in `Spikes` as one.
     - `width`: of a bin, ms, 5; rounded to whole steps, at least one.
     - `ax`: matplotlib axes; those of a new figure by default.
 
@@ -100,7 +102,7 @@ def population_rate(
     >>> from fdyn.components import LIF
     >>> rec = simulate(LIF(5), 100.0, dt=0.1, inputs=20.0, record="spike")
     >>> ax = plot.population_rate(rec, "spike", width=100.0)
-    >>> ax.patches[0].get_data().values.tolist()
+    >>> ax.patches[0].get_data().values.round(3).tolist()
     [30.0]
 
     ```
@@ -128,12 +130,17 @@ def _binned_rate(recording: Any, name: str, width: float) -> tuple[np.ndarray, n
     dt = (end - start) / ts.size
     per_bin = max(round(width / dt), 1)
     # Counted by the number of the step, since the stamp of a spike lies exactly on an edge.
-    train = recording.spikes(name)
-    step = np.rint((train.times - start) / dt).astype(int) - 1
+    trace = recording.traces[name]
+    if isinstance(trace, SpikeTrains):
+        times, graded, size = trace.times, None, trace.size
+    else:
+        graded = np.reshape(trace, (len(trace), -1))
+        times, graded, size = recording.times(name), graded.sum(1), graded.shape[1]
+    step = np.rint((np.asarray(times) - start) / dt).astype(int) - 1
     n_bins = -(-ts.size // per_bin)
     edges = np.minimum(np.arange(n_bins + 1) * per_bin, ts.size) * dt
-    count = np.bincount(step // per_bin, minlength=n_bins)
-    return count / (train.size * np.diff(edges)) * 1000, start + edges
+    count = np.bincount(step // per_bin, weights=graded, minlength=n_bins)
+    return count / (size * np.diff(edges)) * 1000, start + edges
 
 
 def _span(recording: Any) -> tuple[float, float]:

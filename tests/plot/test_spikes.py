@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from fdyn import Network, Spikes, plot, simulate
-from fdyn.components import LIF, ConstantInput
+from fdyn.components import LIF, ConstantInput, PoissonInput
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +121,11 @@ def test_import_loads_no_matplotlib_and_leaves_the_backend_alone(rec):
     before = matplotlib.get_backend(), dict(matplotlib.rcParams)
     plot.traces(rec, "E.v", ax=Figure().subplots())
     assert (matplotlib.get_backend(), dict(matplotlib.rcParams)) == before
+
+
+def test_graded_spikes_of_a_dense_record_count_with_their_value(ax):
+    strong = simulate(PoissonInput(50, rate=20_000.0), 50.0, dt=0.1, record="spike")
+    plot.population_rate(strong, "spike", width=50.0, ax=ax)
+    (rate,) = ax.patches[0].get_data().values
+    assert rate == pytest.approx(float(strong["spike"].sum()) / 50 / 0.05)
+    assert abs(rate - 20_000) < 5 * (20_000 / 50 / 0.05) ** 0.5
