@@ -23,6 +23,8 @@ def steps_of(time: float, dt: float, what: str) -> int:
 def as_time(value: Any, name: str, *, zero: bool = False) -> float:
     """A time in ms from a number or a quantity; positive, or zero where that makes sense."""
     value = magnitude(value, "ms", name)
+    if isinstance(value, bool | np.bool_ | str):
+        raise ValueError(f"'{name}' must be a number of ms, got {value!r}.")
     if getattr(value, "dtype", None) == np.float32 and not is_traced(value):
         value = str(np.float32(value))  # 0.1, not 0.10000000149
     try:

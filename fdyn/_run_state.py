@@ -77,7 +77,7 @@ def start(
             state.inputs,
             state.key if key is None else key,
             state.step,
-            _origin(state, step, dt),
+            _origin(state, step),
             step,
         )
     else:
@@ -102,12 +102,13 @@ def start(
     return jax.tree.map(lambda x: own(x, jnp.asarray(x).dtype), run)
 
 
-def _origin(run: RunState, step: Array, dt: float) -> Array:
+def _origin(run: RunState, step: Array) -> Array:
     """The time of step 0 that keeps the time reached when the run goes on with another `dt`."""
+    traced = is_traced((run, step))
+    if not traced and float(run.dt) == float(step):
+        return run.t0
     moved = run.time - run.step.astype(step.dtype) * step
-    if is_traced((run, step)):
-        return jnp.where(run.dt == step, run.t0, moved)
-    return run.t0 if float(run.dt) == float(step) else moved
+    return jnp.where(run.dt == step, run.t0, moved) if traced else moved
 
 
 def _start_input(
@@ -157,4 +158,10 @@ def check_same(old: PyTree, new: PyTree, what: str, words: tuple[str, str]) -> N
     found = differences(old, new)
     if found:
         path, a, b = found[0]
-        raise ValueError(f"{what}: {path!r}: {words[0]} {a}, {words[1]} {b}.")
+        hint = ""
+        if a.replace("float32", "float64") == b.replace("float32", "float64"):
+            hint = (
+                " One is single, the other double precision: jax_enable_x64 must be the same where "
+                "a model is made or loaded and where it runs."
+            )
+        raise ValueError(f"{what}: {path!r}: {words[0]} {a}, {words[1]} {b}.{hint}")

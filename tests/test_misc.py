@@ -98,3 +98,9 @@ def test_vtrap_has_a_finite_gradient_far_from_its_singularity(dtype):
 def test_a_time_in_single_precision_is_the_decimal_it_was_meant_to_be():
     assert as_time(np.float32(0.1), "dt") == 0.1
     assert as_time(jnp.float32(0.025), "dt") == 0.025
+
+
+@pytest.mark.parametrize("value", [True, np.bool_(True), "10"])
+def test_a_time_is_a_number(value):
+    with pytest.raises(ValueError, match="'dt' must be a number of ms"):
+        as_time(value, "dt")

@@ -494,3 +494,12 @@ def test_noise_needs_its_solver_and_then_depends_on_the_key_alone():
 def test_an_input_component_must_be_a_population():
     with pytest.raises(ValueError, match="must be an AbstractPopulation.*got NoPopulation"):
         simulate(LIF(2), 1.0, dt=DT, inputs=NoPopulation())
+
+
+def test_a_model_of_another_precision_says_so(float32):
+    del float32
+    single = LIF(1)
+    jax.config.update("jax_enable_x64", True)
+    promote = jax.numpy_dtype_promotion("standard")
+    with promote, pytest.raises(ValueError, match="jax_enable_x64"):
+        simulate(single, 1.0, dt=DT)

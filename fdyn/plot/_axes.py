@@ -30,6 +30,12 @@ def as_names(names: str | Sequence[str]) -> list[str]:
     return names
 
 
+def check_steps(recording: Any) -> None:
+    """Refuse a recording of no time at all, which has nothing to draw."""
+    if not len(recording.ts):
+        raise ValueError("the recording has no steps, so there is nothing to draw.")
+
+
 def legend_above(ax: Any, **options: Any) -> None:
     """A legend above the axes, where it hides nothing."""
     columns = min(len(ax.get_legend_handles_labels()[1]), 5)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._record import SpikeTrains
-from ._axes import as_names, get_axes, legend_above
+from ._axes import as_names, check_steps, get_axes, legend_above
 
 
 def raster(
@@ -29,7 +29,8 @@ def raster(
 
     **Returns:** the axes.
 
-    **Raises:** `ValueError` for names that were not recorded; `ImportError` without matplotlib.
+    **Raises:** `ValueError` for names that were not recorded, or a recording without steps;
+    `ImportError` without matplotlib.
 
     ```python
     >>> from fdyn import Spikes, plot, simulate
@@ -44,6 +45,7 @@ def raster(
     **Source:** none; a convention of the field.
     """
     names = as_names(names)
+    check_steps(recording)
     trains = [recording.spikes(name) for name in names]
     units = [t.size if max_units is None else min(t.size, max_units) for t in trains]
     ax = get_axes(ax)
@@ -110,6 +112,7 @@ def population_rate(
     **Source:** the population activity, Gerstner et al. 2014, Neuronal Dynamics, eq. 7.1.
     """
     names = as_names(names)
+    check_steps(recording)
     if not width > 0:
         raise ValueError(f"'width' must be a positive number of ms, got {width!r}.")
     counts = [_binned_rate(recording, name, width) for name in names]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._axes import as_names, get_axes, legend_above, with_unit
+from ._axes import as_names, check_steps, get_axes, legend_above, with_unit
 
 # More lines than this in one colour cycle cannot be told apart by a legend.
 _MAX_LABELS = 10
@@ -48,6 +48,7 @@ def traces(
     **Source:** none; a convention of the field.
     """
     names = as_names(names)
+    check_steps(recording)
     values = [np.asarray(recording[name]) for name in names]
     values = [x.reshape(x.shape[0], -1)[:, :max_units] for x in values]
     units = [recording.unit(name) for name in names]

@@ -129,3 +129,10 @@ def test_graded_spikes_of_a_dense_record_count_with_their_value(ax):
     (rate,) = ax.patches[0].get_data().values
     assert rate == pytest.approx(float(strong["spike"].sum()) / 50 / 0.05)
     assert abs(rate - 20_000) < 5 * (20_000 / 50 / 0.05) ** 0.5
+
+
+@pytest.mark.parametrize("draw", [plot.raster, plot.population_rate, plot.traces])
+def test_a_recording_without_steps_has_nothing_to_draw(draw, ax):
+    empty = simulate(LIF(1), 0.0, dt=0.1, record="spike")
+    with pytest.raises(ValueError, match="no steps"):
+        draw(empty, "spike", ax=ax)
