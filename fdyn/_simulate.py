@@ -187,9 +187,10 @@ def simulate(
     In one step: the inputs are read at $t_i$; the solver carries the flow to $t_{i+1}$; thresholds,
     resets and refractory clocks; arrivals of spikes; then records are taken and stamped $t_{i+1}$.
 
-    New parameters, inputs, keys, states, `dt` and durations reuse the compiled program. Called
-    inside `jit`, `grad` or `vmap` it becomes a scan that can be differentiated; `chunk`, `progress`
-    and `throw` then have no meaning, `stream` and `Spikes` raise an error.
+    New parameters, inputs, keys, states, `dt` and durations reuse the compiled program (with
+    delays, another `dt` does not: it changes the length of their rings). Called inside `jit`,
+    `grad` or `vmap` it becomes a scan that can be differentiated; `chunk`, `progress` and `throw`
+    then have no meaning, `stream` and `Spikes` raise an error.
 
     **Arguments:**
 

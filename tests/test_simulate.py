@@ -443,33 +443,6 @@ def test_the_progress_bar_changes_nothing(capsys, monkeypatch):
 # --- physics ---------------------------------------------------------------------------------
 
 
-def test_the_rate_against_current_curve():
-    ref = case("ode_lif_fI")
-    p, dt = ref["parameters"], 0.01
-    neurons = LIF(
-        len(p["I"]),
-        tau=p["tau"],
-        v_th=p["Vth"],
-        v_reset=p["Vr"],
-        v_rest=p["EL"],
-        t_ref=p["t_ref"],
-        v_init=ref["initial"]["V"],
-        r=p["R"],
-    )
-    drive = ConstantInput(len(p["I"]), p["I"])
-    run = simulate(neurons, 600.0, dt=dt, inputs=drive, record=Spikes("spike"))
-    times, index = run.spikes("spike")
-    for i, rate in enumerate(ref["value"]):
-        mine = times[index == i]
-        if rate == 0:
-            assert len(mine) == 0
-            continue
-        # Between two spikes lie whole steps: at most one more than the interval itself.
-        interval = np.diff(mine).mean()
-        assert 0 <= interval - 1000 / rate <= dt + 1e-9
-        assert 1000 / interval == pytest.approx(rate, rel=3e-3)
-
-
 def test_a_spike_is_stamped_within_one_step_of_its_exact_time():
     ref = case("ode_hh_step10")["value"]["times_ms"][0]
     current = lambda t: jnp.where(t > 5 - 1e-6, 10.0, 0.0)  # noqa: E731
