@@ -323,7 +323,7 @@ def _run_chunks(
         raise ValueError(f"'chunk' must be a positive number of steps, got {chunk!r}.")
     store = rec.Store(program.records, acc, n_steps, stream)
     status, done, start = rec.Status(True), 0, int(run.step)
-    dt = float(run.dt)
+    dt = as_time(run.dt, "dt")
     pace = capacity if chunk is not None else min(capacity, _CHUNK_STEPS[0])
     try:
         with tqdm(total=n_steps, disable=not progress, delay=2, unit="step", leave=False) as bar:

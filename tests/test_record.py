@@ -247,3 +247,9 @@ def test_a_streamed_name_is_the_name_of_a_file(tmp_path):
     with pytest.raises(ValueError, match="name of a file"):
         simulate(LIF(1), 1.0, dt=0.1, record={"../v": Record("v")}, stream=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_times_are_the_decimals_of_the_grid_in_single_precision(float32):
+    del float32
+    run = simulate(LIF(1), 50.0, dt=0.1, record="v")
+    np.testing.assert_allclose(run.ts, np.arange(1, 501) * 0.1, rtol=1e-15)
