@@ -13,7 +13,6 @@ import jax
 import jax.ffi
 
 _MAJOR = 0
-_DTYPES = ("float32", "float64")
 
 # The structs the handlers read, up to the last field they need.
 _STRUCTS = {
@@ -127,30 +126,30 @@ def _capsule(address: int) -> object:
     return new(address, b"xla._CUSTOM_CALL_TARGET", None)
 
 
-def _register(name: str, role: str, per_synapse: bool, fan_out: bool, dtype: str) -> object:
-    version = parse_header(read_header())
-    handler = importlib.import_module("fdyn.sparse._handler")
-    address, compiled = handler.make_handler(role, per_synapse, fan_out, dtype, version)
-    jax.ffi.register_ffi_target(name, _capsule(address), platform="cpu")
-    return compiled
+def native_target(name: str, module: str, *variant) -> str | None:
+    """Name of an FFI target of the CPU, compiled and registered at its first use.
 
+    **Arguments:**
 
-def native_target(role: str, per_synapse: bool, fan_out: bool, dtype: str) -> str | None:
-    """Name of the FFI target of a product, compiled and registered at its first use.
+    - `name`: of the target, distinct for every variant.
+    - `module`: the module of this package that makes it, imported only now as it imports Numba;
+        its `make_handler(name, *variant, version)` returns the address of the handler and the
+        compiled object that must be kept alive.
+    - `variant`: what `make_handler` is told.
 
-    `None` if there is none: for other dtypes than float32 and float64, and, with one warning
-    in the life of the process, if Numba is missing or XLA's FFI is not as expected.
+    **Returns:** `name`, or `None` if there is no native code: with one warning in the life of the
+    process, if Numba is missing or XLA's FFI is not as expected.
     """
-    if dtype not in _DTYPES:
-        return None
-    kind = "synapse" if per_synapse else "scalar"
-    name = f"fdyn_sparse_{role}_{kind}_{'fan_out' if fan_out else 'csr'}_{dtype}"
     with _State.lock:
         if _State.failed:
             return None
         if name not in _State.registered:
             try:
-                _State.registered[name] = _register(name, role, per_synapse, fan_out, dtype)
+                version = parse_header(read_header())
+                maker = importlib.import_module(f"fdyn.sparse.{module}")
+                address, compiled = maker.make_handler(name, *variant, version)
+                jax.ffi.register_ffi_target(name, _capsule(address), platform="cpu")
+                _State.registered[name] = compiled
             except Exception as error:  # whatever it is, the reference still gives the result
                 _State.failed = True
                 warnings.warn(

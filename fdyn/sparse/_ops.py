@@ -25,6 +25,7 @@ from jaxtyping import Array
 from ._native import native_enabled, native_target
 from ._reference import reference
 
+_NATIVE = ("float32", "float64")  # dtypes with native products
 _FACTORS = {"g": "ws", "s": "wg", "w": "sg"}
 _PRIMITIVES = {
     "g": Primitive("sparse_scatter"),
@@ -141,8 +142,11 @@ def _lower_cpu(role, acc, a, b, *pattern, native):
     core = _core_axes(role, acc, a, b, pattern[0])
     w_axes = dict(zip(role + _FACTORS[role], core.values(), strict=True))["w"]
     target = None
-    if native and all(x.size for x in (acc, a, b, pattern[0])):
-        target = native_target(role, w_axes > 0, len(pattern) == 1, acc.dtype.name)
+    if native and acc.dtype.name in _NATIVE and all(x.size for x in (acc, a, b, pattern[0])):
+        variant = role, w_axes > 0, len(pattern) == 1, acc.dtype.name
+        kind, layout = "synapse" if w_axes else "scalar", "fan_out" if len(pattern) == 1 else "csr"
+        name = f"fdyn_sparse_{role}_{kind}_{layout}_{acc.dtype.name}"
+        target = native_target(name, "_handler", *variant)
     if target is None:
         return reference(role, core, acc, a, b, *pattern)
     call = jax.ffi.ffi_call(
