@@ -9,5 +9,8 @@ from ._build import from_dense as from_dense
 from ._csr import CSR as CSR
 from ._dense import Dense as Dense
 from ._fixed_fan_out import FixedFanOut as FixedFanOut
+from ._law import AbstractLaw as AbstractLaw
+from ._law import Normal as Normal
+from ._law import Uniform as Uniform
 from ._native import use_native as use_native
 from ._one_to_one import OneToOne as OneToOne
