@@ -4,8 +4,8 @@ from ._base import AbstractConnectivity as AbstractConnectivity
 from ._build import fixed_in_degree as fixed_in_degree
 from ._build import fixed_out_degree as fixed_out_degree
 from ._build import fixed_probability as fixed_probability
-from ._build import from_coo as from_coo
-from ._build import from_dense as from_dense
+from ._convert import from_coo as from_coo
+from ._convert import from_dense as from_dense
 from ._csr import CSR as CSR
 from ._dense import Dense as Dense
 from ._fixed_fan_out import FixedFanOut as FixedFanOut
