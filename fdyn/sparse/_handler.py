@@ -98,11 +98,19 @@ def _collect(s, address, width, mask, i, n, rows):
     return i, count
 
 
-def make_handler(name, role, per_synapse, fan_out, dtype, version):
+@helper
+def _turned(j, turn, bound):
+    """`(j + turn) mod bound` for `j` and `turn` below `bound`."""
+    rest = bound - turn
+    return j - rest if j >= rest else j + turn
+
+
+def make_handler(name, role, per_synapse, dtypes, shifted, listed, version):
     """Compile one variant of the product into a handler of XLA's typed FFI.
 
-    The operands are the accumulator, the two factors, the targets and, unless `fan_out`, the
-    row pointers; the one result shares its buffer with the accumulator.
+    The operands are the accumulator, the two factors, the targets, the row pointers if there are
+    any, the shift and the list of events if there is one; the one result shares its buffer with
+    the accumulator.
 
     **Arguments:**
 
@@ -110,21 +118,28 @@ def make_handler(name, role, per_synapse, fan_out, dtype, version):
     - `role`: what the product yields: `"g"` post-synaptic sums, `"s"` pre-synaptic ones, `"w"`
         weights.
     - `per_synapse`: whether each synapse has its own weight.
-    - `fan_out`: whether all rows have the same length, given by the shape of the targets.
-    - `dtype`: `"float32"` or `"float64"`.
+    - `dtypes`: of the accumulator, `"float32"` or `"float64"`, of the targets and of the row
+        pointers, `"int32"` or `"int64"`; without the last, all rows have the same length.
+    - `shifted`: whether targets are shifted along the post-synaptic vector.
+    - `listed`: whether the active rows are given.
     - `version`: the API version to report, `(major, minor)`.
 
     **Returns:** the address of the handler as an int, to be wrapped in a capsule, and the
     compiled callback that must be kept alive as long as the handler is.
     """
     major, minor = version
-    real = types.float32 if dtype == "float32" else types.float64
-    width = np.dtype(dtype).itemsize
+    fan_out = len(dtypes) == 2
+    real, index = getattr(types, dtypes[0]), getattr(types, dtypes[1])
+    start = index if fan_out else getattr(types, dtypes[2])
+    unsigned = types.uint32 if index is types.int32 else types.uint64
+    width, wide, step = (np.dtype(x).itemsize for x in (dtypes[0], dtypes[1], dtypes[-1]))
     # All bits but the signs, so that -0.0 is no spike.
-    mask = 0x7FFFFFFF_7FFFFFFF if dtype == "float32" else 0x7FFFFFFF_FFFFFFFF
+    mask = 0x7FFFFFFF_7FFFFFFF if dtypes[0] == "float32" else 0x7FFFFFFF_FFFFFFFF
     to_post, to_pre, to_weight = role == "g", role == "s", role == "w"
     # Operand numbers of the weights, the pre- and the post-synaptic vector.
     at_w, at_s, at_g = {"g": (1, 2, 0), "s": (1, 0, 2), "w": (0, 1, 2)}[role]
+    at_shift = 2 + len(dtypes)
+    at_list = at_shift + shifted
 
     def handler(frame):
         if handshake(frame, major, minor):
@@ -132,7 +147,7 @@ def make_handler(name, role, per_synapse, fan_out, dtype, version):
         acc = argument(frame, 0)
         buffers = (acc, argument(frame, 1), argument(frame, 2))
         targets = argument(frame, 3)
-        post_of = pointer(data(targets), types.int32)
+        post_of = pointer(data(targets), index)
         post_address = data(targets)
         n_pre = dim(buffers[at_s], -1)
         n_post = dim(buffers[at_g], -1)
@@ -141,14 +156,15 @@ def make_handler(name, role, per_synapse, fan_out, dtype, version):
             pitch = dim(targets, 1)
             n_synapses = n_pre * pitch
             rows_address = 0
-            row_start = pointer(0, types.int32)
+            row_start = pointer(0, start)
         else:
             pitch = 0
             n_synapses = dim(targets, 0)
             rows_address = data(argument(frame, 4))
-            row_start = pointer(rows_address, types.int32)
+            row_start = pointer(rows_address, start)
         n_weights = n_synapses if per_synapse else 1
         rows = _stack_rows()
+        bound, turn = unsigned(n_post), unsigned(0)
 
         # XLA copies the accumulator if it may not be overwritten, so the two are one buffer.
         result_data = data(result(frame, 0))
@@ -167,10 +183,23 @@ def make_handler(name, role, per_synapse, fan_out, dtype, version):
             s = pointer(s_data, real)
             g = pointer(g_data, real)
             total = real(0)
+            if shifted:
+                shifts = argument(frame, at_shift)
+                offset = _batch_offset(shifts, buffers, n_batch, position)
+                turn = unsigned(np.int64(pointer(data(shifts), index)[offset]) % n_post)
+            n_listed = 0
+            if listed:
+                lists, counts = argument(frame, at_list), argument(frame, at_list + 1)
+                offset = _batch_offset(lists, buffers, n_batch, position)
+                rows = pointer(data(lists) + 4 * n_pre * offset, types.int32)
+                offset = _batch_offset(counts, buffers, n_batch, position)
+                n_listed = min(np.int64(pointer(data(counts), types.int32)[offset]), n_pre)
 
             i = 0
             while i < n_pre:
-                if to_pre:
+                if listed:
+                    i, count = n_pre, n_listed
+                elif to_pre:
                     count = min(_CAPACITY, n_pre - i)
                     for k in range(count):
                         rows[k] = i + k
@@ -181,16 +210,20 @@ def make_handler(name, role, per_synapse, fan_out, dtype, version):
                 for k in range(count):
                     if k + _AHEAD < count:
                         row = np.int64(rows[k + _AHEAD])
+                        if listed and (row < 0 or row >= n_pre):
+                            row = 0
                         if fan_out:
                             lo, hi = row * pitch, (row + 1) * pitch
                         else:
                             ahead = min(k + 2 * _AHEAD, count - 1)
-                            prefetch(rows_address + 4 * np.int64(rows[ahead]))
+                            prefetch(rows_address + step * np.int64(rows[ahead]))
                             lo, hi = np.int64(row_start[row]), np.int64(row_start[row + 1])
-                        _prefetch_span(post_address + 4 * lo, post_address + 4 * hi)
+                        _prefetch_span(post_address + wide * lo, post_address + wide * hi)
                         if per_synapse:
                             _prefetch_span(w_data + width * lo, w_data + width * hi)
                     row = np.int64(rows[k])
+                    if listed and (row < 0 or row >= n_pre):
+                        continue  # a list that was not made by searching
                     if fan_out:
                         lo, hi = row * pitch, (row + 1) * pitch
                     else:
@@ -201,27 +234,35 @@ def make_handler(name, role, per_synapse, fan_out, dtype, version):
                     if to_post:
                         value = s[row] if per_synapse else s[row] * w[0]
                         for p in range(lo, hi):
-                            j = np.uint32(post_of[p])
-                            if j < n_post:
+                            j = unsigned(post_of[p])
+                            if j < bound:
+                                if shifted:
+                                    j = _turned(j, turn, bound)
                                 g[j] += value * w[p] if per_synapse else value
                     elif to_pre:
                         value = real(0)
                         for p in range(lo, hi):
-                            j = np.uint32(post_of[p])
-                            if j < n_post:
+                            j = unsigned(post_of[p])
+                            if j < bound:
+                                if shifted:
+                                    j = _turned(j, turn, bound)
                                 value += w[p] * g[j] if per_synapse else g[j]
                         s[row] += value if per_synapse else value * w[0]
                     elif per_synapse:
                         value = s[row]
                         for p in range(lo, hi):
-                            j = np.uint32(post_of[p])
-                            if j < n_post:
+                            j = unsigned(post_of[p])
+                            if j < bound:
+                                if shifted:
+                                    j = _turned(j, turn, bound)
                                 w[p] += value * g[j]
                     else:
                         value = real(0)
                         for p in range(lo, hi):
-                            j = np.uint32(post_of[p])
-                            if j < n_post:
+                            j = unsigned(post_of[p])
+                            if j < bound:
+                                if shifted:
+                                    j = _turned(j, turn, bound)
                                 value += g[j]
                         total += s[row] * value
             if to_weight and not per_synapse:

@@ -15,6 +15,7 @@ size is 1 the products are summed. A pattern that is itself batched is worked of
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,15 @@ _PRIMITIVES = {
 }
 
 
-def contract(role: str, acc: Array, a: Array, b: Array, *pattern: Array) -> Array:
+def contract(
+    role: str,
+    acc: Array,
+    a: Array,
+    b: Array,
+    *pattern: Array,
+    shift: Array | None = None,
+    events: tuple[Array, Array] | None = None,
+) -> Array:
     """`acc` + the product with role `role` of the factors `a` and `b`.
 
     **Arguments:**
@@ -43,25 +52,73 @@ def contract(role: str, acc: Array, a: Array, b: Array, *pattern: Array) -> Arra
         (spikes, post-synaptic values).
     - `acc`: what the product is added to; written in place inside a loop on the CPU.
     - `a`, `b`: the factors, of the accumulator's dtype.
-    - `pattern`: the targets, int32 `[n_pre, k]`; or the targets, int32 `[n_synapses]`, and the
-        row pointers, int32 `[n_pre + 1]`.
+    - `pattern`: the targets, int32 or int64 `[n_pre, k]`; or the targets `[n_synapses]` and the
+        row pointers `[n_pre + 1]`, either of them int32 or int64.
+    - `shift`: an integer; the post-synaptic vector is a circle, and target `j` stands for the
+        place `(j + shift) mod n_post`.
+    - `events`: the rows with `s != 0`, int32 `[n_pre]`, and how many they are, int32 `[]`, for
+        the roles `"g"` and `"w"`; else they are searched for. Derivatives make no use of them.
 
     **Returns:** an array like `acc`.
     """
-    return _PRIMITIVES[role].bind(acc, a, b, *pattern, native=native_enabled())
+    more = () if shift is None else (jnp.asarray(shift).astype(pattern[0].dtype),)
+    return _bind(
+        role,
+        *(acc, a, b, *pattern, *more, *(events or ())),
+        shifted=shift is not None,
+        listed=events is not None,
+        native=native_enabled(),
+    )
 
 
-def _core_axes(role: str, acc, a, b, targets) -> dict[str, int]:
-    """Number of axes of acc, a and b that are not batch axes."""
-    by_role = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
-    rank = (by_role["s"] if role != "s" else by_role["g"]).ndim - 1
-    w = by_role["w"].ndim - rank
-    axes = {"w": w, "s": 1, "g": 1}
-    return {name: axes[r] for name, r in zip(("acc", "a", "b"), role + _FACTORS[role], strict=True)}
+class _Operands(NamedTuple):
+    """What a product works on, and the number of axes of each that are not batch axes."""
+
+    values: dict[str, Array]
+    pattern: tuple[Array, ...]
+    core: dict[str, int]
 
 
-def _abstract(role, acc, a, b, *pattern, native):
+def _sort(role: str, operands, shifted: bool, listed: bool) -> _Operands:
+    """Give each operand of a primitive its name."""
+    acc, a, b, *rest = operands
+    n_pattern = len(rest) - shifted - 2 * listed
+    names = ["shift"] * shifted + ["index", "count"] * listed
+    values = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
+    rank = values["s" if role != "s" else "g"].ndim - 1
+    core = {"s": 1, "g": 1, "w": values["w"].ndim - rank if "w" in values else 0}
+    extra = dict(zip(names, rest[n_pattern:], strict=True))
+    return _Operands(
+        {"acc": acc, "a": a, "b": b, **extra},
+        tuple(rest[:n_pattern]),
+        {
+            **{n: core[r] for n, r in zip(("acc", "a", "b"), role + _FACTORS[role], strict=True)},
+            **{n: int(n == "index") for n in names},
+        },
+    )
+
+
+def _varying(x: Array) -> frozenset:
+    """The axes of a `shard_map` over which an array differs."""
+    kind = jax.typeof(x)
+    held = getattr(kind, "manual_axis_type", None)  # jax 0.10; `vma` elsewhere
+    return getattr(kind, "vma", frozenset()) if held is None else held.varying
+
+
+def _bind(role: str, *operands: Array, **params) -> Array:
+    # Between shards a primitive of ours takes operands that differ over the same axes.
+    axes = frozenset().union(*map(_varying, operands))
+    if axes:
+        operands = tuple(
+            jax.lax.pcast(x, tuple(sorted(axes - _varying(x))), to="varying") for x in operands
+        )
+    return _PRIMITIVES[role].bind(*operands, **params)
+
+
+def _abstract(role, *operands, native, shifted, listed):
     # The handler trusts these shapes; a leaf that was replaced has not been through a constructor.
+    named = _sort(role, operands, shifted, listed)
+    acc, pattern = operands[0], named.pattern
     targets = pattern[0]
     ranks = tuple(x.ndim for x in pattern)
     if ranks not in ((2,), (1, 1)):
@@ -69,9 +126,9 @@ def _abstract(role, acc, a, b, *pattern, native):
             f"the pattern of synapses has arrays of {ranks} axes, expected targets [n_pre, k], or "
             "indices [n_synapses] and indptr [n_pre + 1]; a stack of connectivities needs jax.vmap"
         )
-    values = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
-    core = dict(
-        zip(role + _FACTORS[role], _core_axes(role, acc, a, b, targets).values(), strict=True)
+    values, core = (
+        dict(zip(role + _FACTORS[role], (x["acc"], x["a"], x["b"]), strict=True))
+        for x in (named.values, named.core)
     )
     weight = values["w"].shape[values["w"].ndim - core["w"] :]
     if weight not in ((), targets.shape):
@@ -82,81 +139,101 @@ def _abstract(role, acc, a, b, *pattern, native):
     n_pre = targets.shape[0] if len(pattern) == 1 else pattern[1].shape[0] - 1
     if "s" in values and values["s"].shape[-1] != n_pre:
         raise ValueError(f"spikes for {values['s'].shape[-1]} units, expected {n_pre}")
+    if listed:
+        index, count = named.values["index"], named.values["count"]
+        if index.shape[-1:] != (n_pre,) or (index.dtype, count.dtype) != (jnp.int32, jnp.int32):
+            raise ValueError(
+                f"a list of events of {index.dtype} {index.shape} and a count of {count.dtype}, "
+                f"expected int32 [{n_pre}] and int32"
+            )
     return acc
 
 
-def _jvp(role, primals, tangents, **params):
-    acc, a, b, *pattern = primals
+def _plain(operands, shifted, listed):
+    """The operands without the list of events, which is no part of a linear program."""
+    return operands[: len(operands) - 2 * listed]
+
+
+def _jvp(role, primals, tangents, *, listed, **params):
     d_acc, d_a, d_b, *_ = tangents
-    bind = partial(_PRIMITIVES[role].bind, **params)
-    out = bind(acc, a, b, *pattern)
+    out = _bind(role, *primals, listed=listed, **params)
+    acc, a, b, *rest = _plain(primals, params["shifted"], listed)
+    bind = partial(_bind, role, listed=False, **params)
     tangent = ad.instantiate_zeros(d_acc)
     if type(d_a) is not ad.Zero:
-        tangent = bind(tangent, d_a, b, *pattern)
+        tangent = bind(tangent, d_a, b, *rest)
     if type(d_b) is not ad.Zero:
-        tangent = bind(tangent, a, d_b, *pattern)
+        tangent = bind(tangent, a, d_b, *rest)
     return out, tangent
 
 
-def _transpose(role, cotangent, acc, a, b, *pattern, **params):
+def _transpose(role, cotangent, acc, a, b, *rest, listed, **params):
     result = [cotangent if ad.is_undefined_primal(acc) else None, None, None]
+    nothing = [None] * len(rest)
     if type(cotangent) is ad.Zero:
-        return [*result, *(None for _ in pattern)]
+        return [*result, *nothing]
+    rest = _plain(rest, params["shifted"], listed)
     values = dict(zip(_FACTORS[role], (a, b), strict=True), **{role: cotangent})
     for place, wanted in enumerate(_FACTORS[role], start=1):
         if ad.is_undefined_primal(values[wanted]):
             aval = values[wanted].aval
             factors = (values[factor] for factor in _FACTORS[wanted])
             zeros = jnp.zeros(aval.shape, aval.dtype)
-            result[place] = _PRIMITIVES[wanted].bind(zeros, *factors, *pattern, **params)
-    return [*result, *(None for _ in pattern)]
+            result[place] = _bind(wanted, zeros, *factors, *rest, listed=False, **params)
+    return [*result, *nothing]
 
 
 def _batch(role, args, axes, **params):
-    bind = partial(_PRIMITIVES[role].bind, **params)
+    bind = partial(_bind, role, **params)
     front = [
         x if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(args, axes, strict=True)
     ]
     mapped = [axis is not None for axis in axes]
     size = next(x.shape[0] for x, is_mapped in zip(front, mapped, strict=True) if is_mapped)
-    if any(mapped[3:]):
+    n_extra = params["shifted"] + 2 * params["listed"]
+    at_pattern = slice(3, len(front) - n_extra)
+    if any(mapped[at_pattern]):
 
         def one(xs):
             xs = iter(xs)
             return bind(*(next(xs) if m else x for x, m in zip(front, mapped, strict=True)))
 
         return jax.lax.map(one, [x for x, m in zip(front, mapped, strict=True) if m]), 0
-    acc, a, b = (
-        x if is_mapped else x[None] for x, is_mapped in zip(front[:3], mapped[:3], strict=True)
-    )
+    pattern = front[at_pattern]
+    front = [x if is_mapped else x[None] for x, is_mapped in zip(front, mapped, strict=True)]
     if not mapped[0]:
-        acc = jnp.broadcast_to(acc, (size, *acc.shape[1:]))
-    return bind(acc, a, b, *front[3:]), 0
+        front[0] = jnp.broadcast_to(front[0], (size, *front[0].shape[1:]))
+    return bind(*front[:3], *pattern, *front[at_pattern.stop :]), 0
 
 
-def _lower_reference(role, acc, a, b, *pattern, native):
-    return reference(role, _core_axes(role, acc, a, b, pattern[0]), acc, a, b, *pattern)
+def _lower_reference(role, *operands, native, shifted, listed):
+    return reference(role, *_sort(role, operands, shifted, listed))
 
 
-def _lower_cpu(role, acc, a, b, *pattern, native):
-    core = _core_axes(role, acc, a, b, pattern[0])
-    w_axes = dict(zip(role + _FACTORS[role], core.values(), strict=True))["w"]
+def _lower_cpu(role, *operands, native, shifted, listed):
+    values, pattern, core = _sort(role, operands, shifted, listed)
+    acc, a, b = operands[:3]
+    per_synapse = dict(zip(role + _FACTORS[role], core.values(), strict=False))["w"] > 0
     target = None
     if native and acc.dtype.name in _NATIVE and all(x.size for x in (acc, a, b, pattern[0])):
-        variant = role, w_axes > 0, len(pattern) == 1, acc.dtype.name
-        kind, layout = "synapse" if w_axes else "scalar", "fan_out" if len(pattern) == 1 else "csr"
-        name = f"fdyn_sparse_{role}_{kind}_{layout}_{acc.dtype.name}"
-        target = native_target(name, "_handler", *variant)
+        layout = "fan_out" if len(pattern) == 1 else "csr"
+        types = tuple(x.dtype.name for x in (acc, *pattern))
+        name = "_".join(
+            ("fdyn_sparse", role, "synapse" if per_synapse else "scalar", layout, *types)
+            + ("shifted",) * shifted
+            + ("listed",) * listed
+        )
+        target = native_target(name, "_handler", role, per_synapse, types, shifted, listed)
     if target is None:
-        return reference(role, core, acc, a, b, *pattern)
-    call = jax.ffi.ffi_call(
-        target, jax.ShapeDtypeStruct(acc.shape, acc.dtype), input_output_aliases={0: 0}
-    )
-    return call(acc, a, b, *pattern)
+        return reference(role, values, pattern, core)
+    result = jax.typeof(acc)
+    call = jax.ffi.ffi_call(target, result, input_output_aliases={0: 0})
+    return call(*operands)
 
 
 def _define(role: str, primitive: Primitive) -> None:
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames="native"))
+    static = ("native", "shifted", "listed")
+    primitive.def_impl(jax.jit(primitive.bind, static_argnames=static))
     primitive.def_abstract_eval(partial(_abstract, role))
     ad.primitive_jvps[primitive] = partial(_jvp, role)
     ad.primitive_transposes[primitive] = partial(_transpose, role)

@@ -61,7 +61,9 @@ def test_layout_is_that_of_the_installed_header():
 def test_handshake(size, reported):
     """The version is reported if the structs are large enough, else XLA refuses the handler."""
     handler = importlib.import_module("fdyn.sparse._handler")
-    address, keep = handler.make_handler("fdyn_test_handshake", "g", False, True, "float32", (0, 1))
+    address, keep = handler.make_handler(
+        "fdyn_test_handshake", "g", False, ("float32", "int32"), False, False, (0, 1)
+    )
     metadata = struct_from_header("XLA_FFI_Metadata")()
     metadata.struct_size = ctypes.sizeof(metadata) if size is None else size
     extension = struct_from_header("XLA_FFI_Metadata_Extension")()
