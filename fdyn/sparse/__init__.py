@@ -7,6 +7,7 @@ from ._build import fixed_probability as fixed_probability
 from ._convert import from_coo as from_coo
 from ._convert import from_dense as from_dense
 from ._csr import CSR as CSR
+from ._delay import FractionalDelay as FractionalDelay
 from ._dense import Dense as Dense
 from ._fixed_fan_out import FixedFanOut as FixedFanOut
 from ._law import AbstractLaw as AbstractLaw
