@@ -46,6 +46,10 @@ _RENAMED = {
 _CLOSED = ("XLA_FFI_Args", "XLA_FFI_Rets", "XLA_FFI_Attrs", "XLA_FFI_Api_Version")
 
 
+class BodyError(ValueError):
+    """A user's machine code cannot be made; an error of the user's, so no reason to fall back."""
+
+
 class _State:
     """What the process has found out; XLA's own table of targets is as global."""
 
@@ -150,6 +154,8 @@ def native_target(name: str, module: str, *variant) -> str | None:
                 address, compiled = maker.make_handler(name, *variant, version)
                 jax.ffi.register_ffi_target(name, _capsule(address), platform="cpu")
                 _State.registered[name] = compiled
+            except BodyError:
+                raise
             except Exception as error:  # whatever it is, the reference still gives the result
                 _State.failed = True
                 warnings.warn(
