@@ -1,9 +1,10 @@
 """Connectivities and their event-driven products."""
 
 from ._base import AbstractConnectivity as AbstractConnectivity
-from ._build import fixed_in_degree as fixed_in_degree
-from ._build import fixed_out_degree as fixed_out_degree
-from ._build import fixed_probability as fixed_probability
+from ._build_random import fixed_in_degree as fixed_in_degree
+from ._build_random import fixed_out_degree as fixed_out_degree
+from ._build_random import fixed_probability as fixed_probability
+from ._build_random import fixed_total_number as fixed_total_number
 from ._convert import from_coo as from_coo
 from ._convert import from_dense as from_dense
 from ._csr import CSR as CSR
