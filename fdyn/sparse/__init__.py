@@ -10,6 +10,8 @@ from ._convert import from_dense as from_dense
 from ._csr import CSR as CSR
 from ._delay import FractionalDelay as FractionalDelay
 from ._dense import Dense as Dense
+from ._events import Events as Events
+from ._events import find_events as find_events
 from ._fixed_fan_out import FixedFanOut as FixedFanOut
 from ._law import AbstractLaw as AbstractLaw
 from ._law import Normal as Normal

@@ -11,6 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ._events_handler import bits_of_values, collect
 from ._frame import (
     argument,
     compile_handler,
@@ -18,7 +19,6 @@ from ._frame import (
     dim,
     handshake,
     helper,
-    i64,
     pointer,
     prefetch,
     rank,
@@ -26,7 +26,6 @@ from ._frame import (
 )
 
 _LINE = 64  # bytes of a cache line
-_BLOCK = 2 * _LINE  # bytes of spikes tested at once
 _CAPACITY = 1024  # active rows listed before they are worked off
 _AHEAD = 3  # rows between the one fetched and the one used
 _MAX_LINES = 16  # per row and array; the hardware prefetcher follows from there
@@ -77,28 +76,6 @@ def _batch_offset(buffer, buffers, n_batch, position):
 
 
 @helper
-def _collect(s, address, width, mask, i, n, rows):
-    """List the active rows from the `i`-th on: where to go on, and how many were found."""
-    block = _BLOCK // width
-    count = 0
-    while i + block <= n and count + block <= _CAPACITY:
-        bits = 0
-        for word in range(_BLOCK // 8):
-            bits |= i64(address + i * width + 8 * word)
-        if bits & mask:
-            for j in range(i, i + block):
-                rows[count] = j
-                count += 1 if s[j] != 0 else 0
-        i += block
-    if i + block > n:
-        while i < n and count < _CAPACITY:
-            rows[count] = i
-            count += 1 if s[i] != 0 else 0
-            i += 1
-    return i, count
-
-
-@helper
 def _turned(j, turn, bound):
     """`(j + turn) mod bound` for `j` and `turn` below `bound`."""
     rest = bound - turn
@@ -133,8 +110,7 @@ def make_handler(name, role, per_synapse, dtypes, shifted, listed, version):
     start = index if fan_out else getattr(types, dtypes[2])
     unsigned = types.uint32 if index is types.int32 else types.uint64
     width, wide, step = (np.dtype(x).itemsize for x in (dtypes[0], dtypes[1], dtypes[-1]))
-    # All bits but the signs, so that -0.0 is no spike.
-    mask = 0x7FFFFFFF_7FFFFFFF if dtypes[0] == "float32" else 0x7FFFFFFF_FFFFFFFF
+    mask = bits_of_values(dtypes[0])
     to_post, to_pre, to_weight = role == "g", role == "s", role == "w"
     # Operand numbers of the weights, the pre- and the post-synaptic vector.
     at_w, at_s, at_g = {"g": (1, 2, 0), "s": (1, 0, 2), "w": (0, 1, 2)}[role]
@@ -205,7 +181,7 @@ def make_handler(name, role, per_synapse, dtypes, shifted, listed, version):
                         rows[k] = i + k
                     i += count
                 else:
-                    i, count = _collect(s, s_data, width, mask, i, n_pre, rows)
+                    i, count = collect(s, s_data, width, mask, i, n_pre, rows, _CAPACITY)
 
                 for k in range(count):
                     if k + _AHEAD < count:

@@ -21,8 +21,10 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from ._events import Events
 from ._native import native_enabled, native_target
 from ._reference import reference
 
@@ -38,11 +40,10 @@ _PRIMITIVES = {
 def contract(
     role: str,
     acc: Array,
-    a: Array,
-    b: Array,
+    a: Array | Events,
+    b: Array | Events,
     *pattern: Array,
-    shift: Array | None = None,
-    events: tuple[Array, Array] | None = None,
+    shift: ArrayLike | None = None,
 ) -> Array:
     """`acc` + the product with role `role` of the factors `a` and `b`.
 
@@ -51,22 +52,23 @@ def contract(
     - `role`: `"g"` (factors weights, spikes), `"s"` (weights, post-synaptic values) or `"w"`
         (spikes, post-synaptic values).
     - `acc`: what the product is added to; written in place inside a loop on the CPU.
-    - `a`, `b`: the factors, of the accumulator's dtype.
+    - `a`, `b`: the factors, of the accumulator's dtype; the spikes as an array or as `Events`.
+        Derivatives make no use of the list in those.
     - `pattern`: the targets, int32 or int64 `[n_pre, k]`; or the targets `[n_synapses]` and the
         row pointers `[n_pre + 1]`, either of them int32 or int64.
     - `shift`: an integer; the post-synaptic vector is a circle, and target `j` stands for the
         place `(j + shift) mod n_post`.
-    - `events`: the rows with `s != 0`, int32 `[n_pre]`, and how many they are, int32 `[]`, for
-        the roles `"g"` and `"w"`; else they are searched for. Derivatives make no use of them.
 
     **Returns:** an array like `acc`.
     """
+    listed = [(x.index, x.count) for x in (a, b) if isinstance(x, Events)]
+    a, b = (x.values if isinstance(x, Events) else x for x in (a, b))
     more = () if shift is None else (jnp.asarray(shift).astype(pattern[0].dtype),)
     return _bind(
         role,
-        *(acc, a, b, *pattern, *more, *(events or ())),
+        *(acc, a, b, *pattern, *more, *(listed[0] if listed else ())),
         shifted=shift is not None,
-        listed=events is not None,
+        listed=bool(listed),
         native=native_enabled(),
     )
 
@@ -126,11 +128,9 @@ def _abstract(role, *operands, native, shifted, listed):
             f"the pattern of synapses has arrays of {ranks} axes, expected targets [n_pre, k], or "
             "indices [n_synapses] and indptr [n_pre + 1]; a stack of connectivities needs jax.vmap"
         )
-    values, core = (
-        dict(zip(role + _FACTORS[role], (x["acc"], x["a"], x["b"]), strict=True))
-        for x in (named.values, named.core)
-    )
-    weight = values["w"].shape[values["w"].ndim - core["w"] :]
+    values = dict(zip(role + _FACTORS[role], operands[:3], strict=True))
+    batch = acc.ndim - named.core["acc"]
+    weight = values["w"].shape[batch:]
     if weight not in ((), targets.shape):
         raise ValueError(
             f"`weight` has shape {weight}, expected () for one weight of all synapses or "
