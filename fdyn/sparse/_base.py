@@ -1,8 +1,9 @@
 """The interface of all connectivities."""
 
 import abc
+import math
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -12,7 +13,15 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
-from .._misc import is_quantity, own
+from .._misc import is_quantity, is_traced, own
+from ._delay import FractionalDelay, follow, make_route
+from ._delay_field import map_delay
+from ._edges import Edges
+from ._events import Events
+
+# Every format that can be made of any list of synapses, by name: what conversions lead to. The
+# base class cannot import them, since they import it.
+FORMATS: dict[str, Any] = {}
 
 
 class AbstractConnectivity(eqx.Module):
@@ -20,19 +29,26 @@ class AbstractConnectivity(eqx.Module):
 
     $$y_j \leftarrow y_j + \sum_i s_i\, w_{ij}$$
 
-    `s @ conn` is that sum, `conn @ g` is $\sum_j w_{ij} g_j$. Both are differentiable any number
-    of times in weights and vectors, and batched by `jax.vmap`, over vectors, weights or both.
+    `s @ conn` is that sum, `conn @ g` is $\sum_j w_{ij} g_j$, with the shapes of numpy's `matmul`:
+    `s` is `[..., n_pre]`, `g` is `[n_post]` or `[..., n_post, batch]`. Both are differentiable any
+    number of times in weights and vectors, and batched by `jax.vmap`, over vectors, weights or
+    both.
 
     **Attributes:**
 
-    - `weight`: `[]`, or one entry per synapse in the layout of the format; plain numbers in the
-        unit of the synapse that they drive. Quantities of a units library are refused.
+    - `weight`: `[]` for one weight of all synapses, `[n_pre, 1]` for one per row, that is per
+        presynaptic unit, `[1, n_post]` for one per column, or one entry per synapse in the layout
+        of the format (which is meant where two of these shapes are the same); plain numbers in
+        the unit of the synapse that they drive. Quantities of a units library are refused.
+    - `delay`: `None`; ms, `[]` or one entry per synapse in the layout of the format; or a
+        `FractionalDelay`. It comes on top of the delay of the projection.
     - `n_pre`, `n_post`: number of pre- and post-synaptic units.
 
     **Source:** none; a definition.
     """
 
-    weight: eqx.AbstractVar[Array]
+    weight: eqx.AbstractVar[Any]
+    delay: eqx.AbstractVar[Any]
     n_pre: eqx.AbstractVar[int]
     n_post: eqx.AbstractVar[int]
 
@@ -44,45 +60,61 @@ class AbstractConnectivity(eqx.Module):
     def n_synapses(self) -> int:
         """Number of synapses."""
 
+    @property
+    @abc.abstractmethod
+    def T(self) -> "AbstractConnectivity":  # noqa: N802
+        """The connectivity from post to pre, with the same synapses; its arrays are shared."""
+
     @abc.abstractmethod
     def _weight_shape(self) -> tuple[int, ...]:
         """Shape of one weight per synapse."""
 
     @abc.abstractmethod
-    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
-        """Row and column of each synapse in the order of the weights, by `xp`: jnp or numpy."""
+    def _edges(self, xp: ModuleType) -> Edges:
+        """The synapses one by one in the order of the weights, by `xp`: jnp or numpy."""
 
     @abc.abstractmethod
-    def _scatter(self, y: Array, w: Array, s: Array) -> Array:
-        """`y` + the sums over the pre-synaptic side."""
+    def _scatter(self, y: Array, w: Any, s: Any) -> Array:
+        """`y` + the sums over the pre-synaptic side; `s` is `[n_pre]` or `Events`."""
 
     @abc.abstractmethod
-    def _gather(self, w: Array, g: Array) -> Array:
+    def _gather(self, w: Any, g: Array) -> Array:
         """The sums over the post-synaptic side."""
+
+    @abc.abstractmethod
+    def _select(self, pre: np.ndarray | None, post: np.ndarray | None) -> "AbstractConnectivity":
+        """The synapses between units `pre` and `post` (`None`: all), numbered anew."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """`(n_pre, n_post)`, the shape of the dense matrix."""
         return self.n_pre, self.n_post
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of all its arrays, in bytes."""
+        return sum(x.nbytes for x in jax.tree.leaves(self) if eqx.is_array(x))
+
+    # --- products ----------------------------------------------------------------------------
+
     def accumulate(
-        self, y: ArrayLike, s: ArrayLike, weight: ArrayLike | None = None
-    ) -> Shaped[Array, " n_post"]:
+        self, y: ArrayLike, s: Any, weight: ArrayLike | None = None
+    ) -> Shaped[Array, "*batch n_post"]:
         r"""Add the input that the spikes `s` give to the post-synaptic units.
 
         $$y_j + \sum_i s_i\, w_{ij}$$
 
-        Event-driven in the sparse formats: rows with $s_i = 0$ are not read. In a loop's carry
-        `y` is updated in place.
+        Event-driven in the formats stored by rows: rows with $s_i = 0$ are not read. In a loop's
+        carry `y` is updated in place.
 
         **Arguments:**
 
-        - `y`: what to add to, `[n_post]`.
-        - `s`: spikes, `[n_pre]`; a graded spike counts with its value.
+        - `y`: what to add to, `[..., n_post]`, with the leading axes of `s`.
+        - `s`: spikes, `[..., n_pre]`, or `Events`; a graded spike counts with its value.
         - `weight`: taken in place of `self.weight`, e.g. weights that learn and therefore are
             kept elsewhere. Default: `self.weight`.
 
-        **Returns:** `[n_post]`, of the common dtype of `y`, `s` and the weight.
+        **Returns:** `[..., n_post]`, of the common dtype of `y`, `s` and the weight.
 
         **Raises:** `ValueError` if a shape does not fit, or the weight is a quantity.
 
@@ -96,68 +128,304 @@ class AbstractConnectivity(eqx.Module):
         ```
         """
         w = self._checked_weight() if weight is None else self._as_weight(weight)
-        s = _vector(s, self.n_pre, "s", w)
-        y = _vector(y, self.n_post, "y", w)
-        dtype = jnp.result_type(y, s, w)
-        return self._scatter(y.astype(dtype), w.astype(dtype), s.astype(dtype))
+        s = _spikes(s, self.n_pre, w)
+        y = _vectors(y, self.n_post, "y", w)
+        if y.shape[:-1] != values_of(s).shape[:-1]:
+            raise ValueError(
+                f"`y` has shape {y.shape} and `s` has shape {values_of(s).shape}, "
+                "expected the same leading axes"
+            )
+        return self._drive(y, s, w)
 
-    def __rmatmul__(self, s: ArrayLike) -> Shaped[Array, " n_post"]:
-        r"""`s @ conn`: the sums $\sum_i s_i w_{ij}$, `[n_post]`."""
+    def __rmatmul__(self, s: Any) -> Shaped[Array, "*batch n_post"]:
+        r"""`s @ conn`: the sums $\sum_i s_i w_{ij}$, `[..., n_post]`."""
         w = self._checked_weight()
-        s = _vector(s, self.n_pre, "s", w)
-        dtype = jnp.result_type(s, w)
-        zeros = jnp.zeros((self.n_post,), dtype)
-        return self._scatter(zeros, w.astype(dtype), s.astype(dtype))
+        s = _spikes(s, self.n_pre, w)
+        return self._drive(jnp.zeros((*values_of(s).shape[:-1], self.n_post), _dtype(s, w)), s, w)
 
-    def __matmul__(self, g: ArrayLike) -> Shaped[Array, " n_pre"]:
-        r"""`conn @ g`: the sums $\sum_j w_{ij} g_j$, `[n_pre]`."""
+    def __matmul__(self, g: ArrayLike) -> Shaped[Array, "*batch n_pre"]:
+        r"""`conn @ g`: the sums $\sum_j w_{ij} g_j$, `[n_pre]`, or `[..., n_pre, batch]`."""
         w = self._checked_weight()
-        g = _vector(g, self.n_post, "g", w)
-        dtype = jnp.result_type(g, w)
-        return self._gather(w.astype(dtype), g.astype(dtype))
+        g = jnp.asarray(g)
+        g = _vectors(jnp.moveaxis(g, -2, -1) if g.ndim > 1 else g, self.n_post, "g", w)
+        dtype = _dtype(g, w)
+        w, row, column = self._factors(_cast(w, dtype))
+        g = g.astype(dtype)
+
+        def product(g):
+            x = self._gather(w, g if column is None else g * column)
+            return x if row is None else row * x
+
+        x = _over_leading_axes(product, g)
+        return jnp.moveaxis(x, -1, -2) if x.ndim > 1 else x
+
+    def _drive(self, y: Array, s: Any, w: Any) -> Array:
+        dtype = _dtype(y, s, w)
+        w, row, column = self._factors(_cast(w, dtype))
+        y, s = y.astype(dtype), _map_values(s, lambda x: x.astype(dtype))
+
+        def product(y, s):
+            if row is not None:
+                s = _map_values(s, lambda x: x * row)
+            if column is None:
+                return self._scatter(y, w, s)
+            return y + column * self._scatter(jnp.zeros_like(y), w, s)
+
+        return _over_leading_axes(product, y, s)
+
+    def _factors(self, w: Any) -> tuple[Any, Array | None, Array | None]:
+        """Weights as the format takes them, and what they are multiplied by per row or column."""
+        if not eqx.is_array(w) or w.shape in ((), self._weight_shape()):
+            return w, None, None
+        one = jnp.ones((), w.dtype)
+        return (one, w[:, 0], None) if w.shape[1] == 1 else (one, None, w[0])
 
     def _as_weight(self, weight: ArrayLike) -> Array:
-        return as_weight(weight, self._weight_shape(), "weight")
+        return as_weight(weight, self._weight_shape(), self.shape)
 
-    def _checked_weight(self) -> Array:
+    def _checked_weight(self) -> Any:
         # A weight that was replaced, or stacked for vmap, has not been through the constructor.
-        if self.weight.shape not in ((), self._weight_shape()):
+        if eqx.is_array(self.weight) and self.weight.shape not in ((), self._weight_shape()):
             return self._as_weight(self.weight)
         return self.weight
 
+    # --- delays ------------------------------------------------------------------------------
+
+    def route(self, dt: float, what: str = "`delay`") -> tuple[Any, int]:
+        """How `deposit` finds the places of arrivals, made once for steps of `dt` ms.
+
+        **Arguments:** `dt`: ms; `what`: how an error calls the delays.
+
+        **Returns:** the route, a pytree of arrays, and the most steps that a delay takes.
+
+        **Raises:** `ValueError` for a delay that is no multiple of `dt`, naming the first synapse.
+        """
+        return make_route(self._edges(jnp if is_traced(self) else np), dt, what)
+
+    def deposit(
+        self, ring: Array, s: Any, route: Any, head: Array, weight: ArrayLike | None = None
+    ) -> Shaped[Array, "steps n_post"]:
+        r"""Put the spikes `s` into a ring of arrivals, each as late as its synapse delays it.
+
+        $$a_{(h + k_{ij}) \bmod D,\,j} \leftarrow a_{(h + k_{ij}) \bmod D,\,j} + s_i\, w_{ij},
+          \quad k_{ij} = d_{ij} / \Delta t$$
+
+        Event-driven, and in place in a loop's carry, whatever the format.
+
+        **Arguments:**
+
+        - `ring`: arrivals to come, `[D, n_post]`, with more rows than the route has steps.
+        - `s`: spikes, `[n_pre]`, or `Events`.
+        - `route`: made by `route`.
+        - `head`: $h$, the row of what arrives now, an integer.
+        - `weight`: taken in place of `self.weight`. Default: `self.weight`.
+
+        **Returns:** the ring.
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from fdyn.sparse import OneToOne
+        >>> conn = OneToOne([1.0, 2.0], delay=[0.0, 0.5])
+        >>> route, steps = conn.route(0.25)
+        >>> print(conn.deposit(jnp.zeros((steps + 1, 2)), jnp.ones(2), route, 0))
+        [[1. 0.]
+         [0. 0.]
+         [0. 2.]]
+
+        ```
+        """
+        w = self._checked_weight() if weight is None else self._as_weight(weight)
+        s = _spikes(s, self.n_pre, w)
+        dtype = _dtype(ring, s, w)
+        w, row, column = self._factors(_cast(w, dtype))
+        s = _mapvalues_of(s, lambda x: x.astype(dtype) if row is None else x.astype(dtype) * row)
+        return follow(ring.astype(dtype), w.reshape(-1) if w.ndim else w, column, s, route, head)
+
+    # --- other forms -------------------------------------------------------------------------
+
     def to_dense(self) -> Float[Array, "n_pre n_post"]:
-        """The matrix $w_{ij}$, parallel synapses summed: `[n_pre, n_post]`."""
-        rows, cols = self._rows_cols(jnp)
-        weights = jnp.broadcast_to(self.weight, self._weight_shape()).ravel()
-        return jnp.zeros(self.shape, self.weight.dtype).at[rows, cols].add(weights)
+        """The matrix $w_{ij}$, parallel synapses summed: `[n_pre, n_post]`. It has no delays."""
+        edges = self._edges(jnp)
+        w, zeros = edges.weight, jnp.zeros(self.shape, edges.weight.dtype)
+        if w.ndim < 2:
+            return zeros.at[edges.rows, edges.cols].add(w)
+        return zeros.at[edges.rows, edges.cols].add(np.ones((), w.dtype)) * w
 
-    def to_coo(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows, columns and weights of the synapses as numpy arrays, each `[n_synapses]`."""
-        rows, cols = self._rows_cols(np)
-        weights = np.broadcast_to(np.asarray(self.weight), self._weight_shape())
-        return np.asarray(rows), np.asarray(cols), weights.ravel()
+    def to_coo(self) -> Any:
+        """The same synapses, in the same order, as a `COO`."""
+        return FORMATS["COO"]._of_edges(self._edges(np))
 
+    def to_csr(self) -> Any:
+        """The same synapses as a `CSR`, by row, then by column."""
+        return FORMATS["CSR"]._of_edges(self._edges(np))
 
-def _vector(x: ArrayLike, n: int, name: str, weight: Array) -> Array:
-    x = jnp.asarray(x)
-    if x.shape != (n,):
-        raise ValueError(
-            f"`{name}` has shape {x.shape}, expected {(n,)}; batches are made by `jax.vmap`"
+    def to_csc(self) -> Any:
+        """The same synapses as a `CSC`, by column, then by row."""
+        return FORMATS["CSC"]._of_edges(self._edges(np))
+
+    def to_fixed_fan_out(self) -> Any:
+        """The same synapses as a `FixedFanOut`; `ValueError` unless all rows have as many."""
+        return FORMATS["FixedFanOut"]._of_edges(self._edges(np))
+
+    def to_fixed_fan_in(self) -> Any:
+        """The same synapses as a `FixedFanIn`; `ValueError` unless all columns have as many."""
+        return FORMATS["FixedFanIn"]._of_edges(self._edges(np))
+
+    def _as_edges(self, rows: Any, cols: Any) -> Edges:
+        """Its weights and delays with the rows and columns that they belong to."""
+        layout = self._weight_shape()
+        index = [x.dtype for x in jax.tree.leaves(self) if jnp.issubdtype(x.dtype, jnp.integer)]
+
+        def flat(x):
+            return x.reshape(-1) if x.shape == layout else x
+
+        return Edges(
+            rows=rows,
+            cols=cols,
+            weight=flat(self._checked_weight()),
+            delay=map_delay(self.delay, flat),
+            shape=self.shape,
+            index_dtype=index[0].name if index else "int32",
         )
-    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(weight.dtype)
+
+    def __getitem__(self, units: Any) -> "AbstractConnectivity":
+        r"""`conn[pre, post]`: the synapses between two sub-populations, numbered anew.
+
+        Each of `pre` and `post` is a slice, an integer array (in any order, each unit at most
+        once) or a mask. Weights and delays go with their synapses. The format stays where it can
+        hold any selection of its synapses, else the result is a `CSR`: a `FixedFanOut` of which
+        some post-synaptic units are left out, and the like.
+
+        **Raises:** `IndexError` for a unit out of range or taken twice.
+        """
+        if not isinstance(units, tuple) or len(units) != 2:
+            raise IndexError(f"expected conn[pre, post], got conn[{units!r}]")
+        return self._select(
+            _positions(units[0], self.n_pre, "pre"), _positions(units[1], self.n_post, "post")
+        )
+
+    def round_delays(self, dt: float) -> Self:
+        r"""A connectivity whose delays are the nearest multiples of `dt`.
+
+        $$d \leftarrow \max(1, \operatorname{round}(d/dt))\, dt \text{ if } d > 0$$
+
+        So a delay never vanishes. A `FractionalDelay` becomes a plain one.
+
+        **Arguments:** `dt`: the step, ms.
+
+        ```python
+        >>> from fdyn.sparse import OneToOne
+        >>> OneToOne(1.0, n=3, delay=[0.0, 0.02, 0.27]).round_delays(0.125).delay.tolist()
+        [0.0, 0.125, 0.25]
+
+        ```
+        """
+        delay = self.delay.values if isinstance(self.delay, FractionalDelay) else self.delay
+        if delay is None:
+            return self
+        steps = jnp.where(delay > 0, jnp.maximum(jnp.round(delay / dt), 1), 0)
+        new = (steps * dt).astype(delay.dtype)
+        return eqx.tree_at(lambda c: c.delay, self, new, is_leaf=lambda x: x is self.delay)
 
 
-def as_weight(weight: ArrayLike, shape: tuple[int, ...], name: str) -> Array:
-    """Strongly typed floating weight, of shape `()` or `shape`, else `ValueError`."""
-    check_plain(weight, name)
+# --- vectors and events ----------------------------------------------------------------------
+
+
+def values_of(s: Any) -> Array:
+    """The spikes as an array, whether they come as `Events` or as such."""
+    return s.values if isinstance(s, Events) else s
+
+
+def _map_values(s: Any, change: Any) -> Any:
+    if isinstance(s, Events):
+        return eqx.tree_at(lambda e: e.values, s, change(values_of(s)))
+    return change(s)
+
+
+def _spikes(s: Any, n: int, weight: Any) -> Any:
+    if isinstance(s, Events):
+        return _map_values(s, lambda x: _vectors(x, n, "s", weight))
+    return _vectors(s, n, "s", weight)
+
+
+def _vectors(x: ArrayLike, n: int, name: str, weight: Any) -> Array:
+    x = jnp.asarray(x)
+    if x.ndim == 0 or x.shape[-1] != n:
+        if name == "g":
+            shape, expected = jnp.moveaxis(x, -1, -2).shape if x.ndim > 1 else x.shape, f"({n}, m)"
+        else:
+            shape, expected = x.shape, f"(..., {n})"
+        raise ValueError(f"`{name}` has shape {shape}, expected {(n,)}, or {expected} for a batch")
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(_dtype(weight))
+
+
+def _dtype(*operands: Any) -> Any:
+    """The common floating dtype; the indices of `Events` do not count."""
+    leaves = jax.tree.leaves(operands)
+    return jnp.result_type(*(x for x in leaves if jnp.issubdtype(x.dtype, jnp.inexact)))
+
+
+def _cast(weight: Any, dtype: Any) -> Any:
+    """Weights of another floating dtype; they may be a law, whose parameters are cast."""
+    return jax.tree.map(
+        lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else x, weight
+    )
+
+
+def _over_leading_axes(product: Any, *operands: Any) -> Array:
+    lead = operands[0].shape[:-1]
+    if not lead:
+        return product(*operands)
+    # All leaves of `Events` have the leading axes.
+    flat = jax.tree.map(lambda x: x.reshape(math.prod(lead), *x.shape[len(lead) :]), operands)
+    result = jax.vmap(product)(*flat)
+    return result.reshape(*lead, result.shape[-1])
+
+
+# --- checks ----------------------------------------------------------------------------------
+
+
+def _positions(units: Any, n: int, name: str) -> np.ndarray | None:
+    """Which units a slice, a mask or integers select; `None` for all in their order."""
+    if isinstance(units, slice):
+        chosen = range(n)[units]
+        whole = chosen == range(n)
+        return None if whole else np.arange(chosen.start, chosen.stop, chosen.step, dtype=np.int64)
+    units = np.asarray(units)
+    if units.dtype == bool:
+        if units.shape != (n,):
+            raise IndexError(f"the mask of `{name}` has shape {units.shape}, expected {(n,)}")
+        return np.flatnonzero(units)
+    if units.ndim != 1 or not (units.size == 0 or np.issubdtype(units.dtype, np.integer)):
+        raise IndexError(
+            f"`{name}` is {units.dtype} of shape {units.shape}, expected a slice, a mask, or "
+            "integers with 1 axis"
+        )
+    units = units.astype(np.int64)
+    if units.size and not -n <= units.min() <= units.max() < n:
+        raise IndexError(
+            f"`{name}` has units from {units.min()} to {units.max()}, expected below {n}"
+        )
+    units = np.where(units < 0, units + n, units)
+    twice = np.flatnonzero(np.bincount(units, minlength=n) > 1)
+    if twice.size:
+        raise IndexError(f"`{name}` takes unit {twice[0]} more than once, expected once at most")
+    return units
+
+
+def as_weight(weight: ArrayLike, layout: tuple[int, ...], shape: tuple[int, int]) -> Array:
+    """Strongly typed floating weight, of one of the shapes of an attribute `weight`."""
+    check_plain(weight, "weight")
     dtype = getattr(weight, "dtype", None)
     if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
         dtype = jnp.result_type(float)
     weight = own(weight, jax.dtypes.canonicalize_dtype(dtype))
-    if weight.shape not in ((), shape):
+    per_row, per_column = (shape[0], 1), (1, shape[1])
+    if weight.shape not in ((), per_row, per_column, layout):
         raise ValueError(
-            f"`{name}` has shape {weight.shape}, expected () for one weight of all synapses "
-            f"or {shape} for one per synapse"
+            f"`weight` has shape {weight.shape}, expected () for one weight of all synapses, "
+            f"{per_row} for one per row, {per_column} for one per column, "
+            f"or {layout} for one per synapse"
         )
     return weight
 
@@ -171,8 +439,15 @@ def check_plain(weight: Any, name: str) -> None:
         )
 
 
-def as_indices(indices: ArrayLike, ndim: int, name: str) -> Array:
-    """Integer array of `ndim` axes as int32, else `ValueError`."""
+def as_indices(indices: ArrayLike, ndim: int, name: str, index_dtype: str = "int32") -> Array:
+    """Integer array of `ndim` axes as `index_dtype`, else `ValueError`."""
+    if index_dtype not in ("int32", "int64"):
+        raise ValueError(f"`index_dtype` is {index_dtype!r}, expected 'int32' or 'int64'")
+    if index_dtype == "int64" and jax.dtypes.canonicalize_dtype(np.int64) != np.int64:
+        raise ValueError(
+            "`index_dtype` is 'int64', which JAX holds only in double precision: call "
+            "jax.config.update('jax_enable_x64', True) first, or take 'int32'"
+        )
     indices = indices if isinstance(indices, jax.Array) else np.asarray(indices)
     if indices.ndim != ndim or not (
         jnp.issubdtype(indices.dtype, jnp.integer) or indices.size == 0
@@ -181,8 +456,8 @@ def as_indices(indices: ArrayLike, ndim: int, name: str) -> Array:
             f"`{name}` is {indices.dtype} of shape {indices.shape}, "
             f"expected integers with {ndim} axes"
         )
-    check_range(indices, 0, np.iinfo(np.int32).max, name)
-    return own(indices, jnp.int32)
+    check_range(indices, 0, np.iinfo(index_dtype).max, name)
+    return own(indices, index_dtype)
 
 
 def check_range(indices: Array | np.ndarray, low: int, high: int, name: str) -> None:

@@ -1,6 +1,7 @@
 """All-to-all connectivity."""
 
 from types import ModuleType
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,7 +9,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
-from ._base import AbstractConnectivity, as_size, as_weight
+from ._base import AbstractConnectivity, as_size, as_weight, values_of
+from ._delay_field import as_delay, map_delay
+from ._edges import Edges
 
 
 class Dense(AbstractConnectivity):
@@ -18,9 +21,10 @@ class Dense(AbstractConnectivity):
 
     **Arguments:**
 
-    - `weight`: `[n_pre, n_post]`, or a scalar for all synapses.
+    - `weight`: `[n_pre, n_post]`, or a scalar for all synapses, `[n_pre, 1]` for one per row.
     - `n_pre`, `n_post`: number of units. Default: from the shape of `weight`; needed if that is
-        a scalar.
+        a scalar or one per row.
+    - `delay`: ms, a scalar or `[n_pre, n_post]`, or a `FractionalDelay`. Default: `None`.
 
     **Raises:** `ValueError` if the sizes are missing or do not fit.
 
@@ -38,8 +42,16 @@ class Dense(AbstractConnectivity):
     weight: Inexact[Array, "..."]
     n_pre: int = eqx.field(static=True)
     n_post: int = eqx.field(static=True)
+    delay: Any
 
-    def __init__(self, weight: ArrayLike, *, n_pre: int | None = None, n_post: int | None = None):
+    def __init__(
+        self,
+        weight: ArrayLike,
+        *,
+        n_pre: int | None = None,
+        n_post: int | None = None,
+        delay: Any = None,
+    ):
         shape = np.shape(weight)
         if len(shape) == 2:
             n_pre = shape[0] if n_pre is None else n_pre
@@ -51,7 +63,8 @@ class Dense(AbstractConnectivity):
             )
         self.n_pre = as_size(n_pre, "n_pre")
         self.n_post = as_size(n_post, "n_post")
-        self.weight = as_weight(weight, (self.n_pre, self.n_post), "weight")
+        self.weight = as_weight(weight, self.shape, self.shape)
+        self.delay = as_delay(delay, self.shape)
 
     @property
     def n_synapses(self) -> int:
@@ -61,11 +74,34 @@ class Dense(AbstractConnectivity):
     def _weight_shape(self) -> tuple[int, ...]:
         return self.n_pre, self.n_post
 
-    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
-        rows, cols = xp.indices(self.shape, dtype=xp.int32)
-        return rows.ravel(), cols.ravel()
+    @property
+    def T(self) -> "Dense":  # noqa: N802
+        """The transposed matrix."""
+        delay = map_delay(self.delay, jnp.transpose)
+        return Dense(self.weight.T, n_pre=self.n_post, n_post=self.n_pre, delay=delay)
 
-    def _scatter(self, y: Array, w: Array, s: Array) -> Array:
+    def _edges(self, xp: ModuleType) -> Edges:
+        rows, cols = xp.indices(self.shape, dtype=xp.int32)
+        return self._as_edges(rows.ravel(), cols.ravel())
+
+    def _select(self, pre: np.ndarray | None, post: np.ndarray | None) -> "Dense":
+        every = slice(None)
+        rows, cols = every if pre is None else pre, every if post is None else post
+        n_pre = self.n_pre if pre is None else pre.size
+        n_post = self.n_post if post is None else post.size
+
+        def pick(x):
+            if x.ndim and x.shape[0] == self.n_pre:
+                x = x[rows]
+            if x.ndim and x.shape[1] == self.n_post:
+                x = x[:, cols]
+            return x
+
+        delay = map_delay(self.delay, pick)
+        return Dense(pick(self.weight), n_pre=n_pre, n_post=n_post, delay=delay)
+
+    def _scatter(self, y: Array, w: Array, s: Any) -> Array:
+        s = values_of(s)
         return y + (s @ w if w.ndim else w * jnp.sum(s))
 
     def _gather(self, w: Array, g: Array) -> Array:

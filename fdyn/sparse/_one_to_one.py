@@ -1,13 +1,16 @@
 """One synapse per unit."""
 
 from types import ModuleType
+from typing import Any
 
 import equinox as eqx
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
-from ._base import AbstractConnectivity, as_size, as_weight
+from ._base import FORMATS, AbstractConnectivity, as_size, as_weight, values_of
+from ._delay_field import as_delay
+from ._edges import Edges
 
 
 class OneToOne(AbstractConnectivity):
@@ -20,6 +23,7 @@ class OneToOne(AbstractConnectivity):
     - `weight`: `[n]`, or a scalar for all synapses.
     - `n`: number of units on either side. Default: the length of `weight`; needed if that is a
         scalar.
+    - `delay`: ms, a scalar or `[n]`, or a `FractionalDelay`. Default: `None`.
 
     **Raises:** `ValueError` if the size is missing or does not fit.
 
@@ -37,8 +41,9 @@ class OneToOne(AbstractConnectivity):
     weight: Inexact[Array, "..."]
     n_pre: int = eqx.field(static=True)
     n_post: int = eqx.field(static=True)
+    delay: Any
 
-    def __init__(self, weight: ArrayLike, *, n: int | None = None):
+    def __init__(self, weight: ArrayLike, *, n: int | None = None, delay: Any = None):
         shape = np.shape(weight)
         if n is None:
             if len(shape) != 1:
@@ -47,7 +52,8 @@ class OneToOne(AbstractConnectivity):
                 )
             n = int(shape[0])
         self.n_pre = self.n_post = as_size(n, "n")
-        self.weight = as_weight(weight, (self.n_pre,), "weight")
+        self.weight = as_weight(weight, (self.n_pre,), self.shape)
+        self.delay = as_delay(delay, (self.n_pre,))
 
     @property
     def n_synapses(self) -> int:
@@ -57,12 +63,20 @@ class OneToOne(AbstractConnectivity):
     def _weight_shape(self) -> tuple[int, ...]:
         return (self.n_pre,)
 
-    def _rows_cols(self, xp: ModuleType) -> tuple[Array, Array]:
-        units = xp.arange(self.n_pre, dtype=xp.int32)
-        return units, units
+    @property
+    def T(self) -> "OneToOne":  # noqa: N802
+        """Itself; a weight per row becomes one per column."""
+        return OneToOne(self.weight.T, n=self.n_pre, delay=self.delay)
 
-    def _scatter(self, y: Array, w: Array, s: Array) -> Array:
-        return y + w * s
+    def _edges(self, xp: ModuleType) -> Edges:
+        units = xp.arange(self.n_pre, dtype=xp.int32)
+        return self._as_edges(units, units)
+
+    def _select(self, pre: np.ndarray | None, post: np.ndarray | None) -> Any:
+        return FORMATS["CSR"]._of_edges(self._edges(np).select(pre, post))
+
+    def _scatter(self, y: Array, w: Array, s: Any) -> Array:
+        return y + w * values_of(s)
 
     def _gather(self, w: Array, g: Array) -> Array:
         return w * g

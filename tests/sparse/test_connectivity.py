@@ -32,12 +32,13 @@ EACH = pytest.mark.parametrize("conn", [FAN_OUT, ROWS, ALL, PAIRS], ids=lambda c
 
 @EACH
 def test_dense_and_coordinates_agree(conn):
-    rows, cols, weights = conn.to_coo()
-    assert rows.shape == cols.shape == weights.shape == (conn.n_synapses,)
+    edges = conn.to_coo()
+    assert edges.rows.shape == edges.cols.shape == (conn.n_synapses,)
     dense = np.zeros(conn.shape)
-    np.add.at(dense, (rows, cols), weights)
+    np.add.at(dense, (edges.rows, edges.cols), edges.weight)
     np.testing.assert_array_equal(dense, conn.to_dense())
-    np.testing.assert_array_equal(from_coo(rows, cols, weights, conn.shape).to_dense(), dense)
+    again = from_coo(edges.rows, edges.cols, edges.weight, conn.shape)
+    np.testing.assert_array_equal(again.to_dense(), dense)
 
 
 def test_dense_values():
@@ -88,8 +89,12 @@ def test_wrong_vectors(conn):
         conn.accumulate(jnp.zeros(9), s)
     with pytest.raises(ValueError, match="`s` has shape"):
         jnp.zeros(9) @ conn
-    with pytest.raises(ValueError, match="`g` has shape .*vmap"):
-        conn @ jnp.zeros((2, conn.n_post))
+    with pytest.raises(ValueError, match=r"`g` has shape \(7, 2\), .* \(\d, m\) for a batch"):
+        conn @ jnp.zeros((7, 2))
+    with pytest.raises(ValueError, match=r"`s` has shape \(2, 9\), .* \(..., \d\) for a batch"):
+        jnp.zeros((2, 9)) @ conn
+    with pytest.raises(ValueError, match="same leading axes"):
+        conn.accumulate(y, jnp.zeros((4, conn.n_pre)))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ def test_wrong_vectors(conn):
         (lambda: CSR([], [], 1.0, n_post=3), "`indptr` has shape"),
         (lambda: CSR([0, 1], [0, 2], [1.0], n_post=3), r"`weight` has shape \(1,\).* \(2,\)"),
         (lambda: Dense(1.0, n_pre=3), "`weight` has shape .* n_post=None"),
-        (lambda: Dense([[1.0]], n_pre=3), r"`weight` has shape \(1, 1\).* \(3, 1\)"),
+        (lambda: Dense([[1.0, 2.0]], n_pre=3, n_post=3), r"`weight` has shape \(1, 2\).* \(3, 3\)"),
         (lambda: OneToOne(1.0), "together with n"),
         (lambda: OneToOne([1.0], n=2), r"`weight` has shape \(1,\).* \(2,\)"),
     ],
@@ -156,8 +161,8 @@ def replaced(conn, where, value):
     [
         (FixedFanOut(np.zeros((20, 3), int), 1.0, n_post=1), jnp.ones(3)),
         (CSR([0, 1, 0], [0, 2, 3], 1.0, n_post=2), jnp.ones(2)),
-        (Dense(jnp.ones((4, 3))), jnp.ones((4, 1))),
-        (OneToOne(1.0, n=5), jnp.ones(1)),
+        (Dense(jnp.ones((4, 3))), jnp.ones((4, 2))),
+        (OneToOne(1.0, n=5), jnp.ones(2)),
     ],
 )
 def test_a_weight_of_the_wrong_shape_never_reaches_a_product(conn, weight):

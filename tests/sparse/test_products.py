@@ -131,8 +131,8 @@ def test_random_shapes(native, shape, seed, activity):
         conn = make("csr", True, "float32", *shape, seed)
         y, s, g = (np.asarray(x) for x in vectors(conn, "float32", activity, seed))
         dense = np.zeros(shape, np.float32)
-        rows, cols, weights = conn.to_coo()
-        np.add.at(dense, (rows, cols), weights)
+        edges = conn.to_coo()
+        np.add.at(dense, (edges.rows, edges.cols), edges.weight)
         assert_close(conn.accumulate(y, s), y + s @ dense, "float32")
         assert_close(conn @ g, dense @ g, "float32")
 
@@ -198,7 +198,7 @@ def test_other_dtypes_take_the_reference():
     conn = make("csr", False, "bfloat16")
     s = jnp.ones(N_PRE, jnp.bfloat16)
     assert (s @ conn).dtype == jnp.bfloat16
-    counts = np.bincount(conn.to_coo()[1], minlength=N_POST)
+    counts = np.bincount(conn.to_coo().cols, minlength=N_POST)
     np.testing.assert_allclose(np.asarray(s @ conn, np.float32), 0.7 * counts, rtol=0.05)
 
 
