@@ -22,3 +22,4 @@ from ._law import Normal as Normal
 from ._law import Uniform as Uniform
 from ._native import use_native as use_native
 from ._one_to_one import OneToOne as OneToOne
+from ._shard import split_post as split_post

@@ -2,6 +2,8 @@
 
 Imported only at the first use on a CPU, since it imports Numba.
 """
+# Numba supplies the first argument of an intrinsic, which a type checker cannot know.
+# pyright: reportCallIssue=false
 
 import numpy as np
 from numba import types

@@ -147,7 +147,7 @@ def test_a_ring_of_arrivals():
 def test_row_pointers_of_another_width():
     """Few targets and many synapses: 32 bits for the one, 64 for the other."""
     y, g, s, w = operands("csr", True, "float64")
-    targets, row_start = pattern("csr", "int32")
+    targets, row_start = list(pattern("csr", "int32"))
     wide = targets, row_start.astype(jnp.int64)
     dense = dense_matrix(w, "csr", 0)
     for native in (True, False):
