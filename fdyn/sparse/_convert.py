@@ -3,7 +3,7 @@
 import numpy as np
 from jax.typing import ArrayLike
 
-from ._base import as_size, check_plain
+from ._checks import as_size, check_plain
 from ._csr import CSR
 
 

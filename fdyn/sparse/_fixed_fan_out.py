@@ -9,15 +9,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact, Int
 
-from ._base import (
-    FORMATS,
-    AbstractConnectivity,
-    as_indices,
-    as_size,
-    as_weight,
-    check_range,
-    values_of,
-)
+from ._base import FORMATS, AbstractConnectivity, values_of
+from ._checks import as_indices, as_size, as_weight, check_range
 from ._delay_field import as_delay
 from ._edges import Edges
 from ._ops import contract

@@ -8,7 +8,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
-from ._base import FORMATS, AbstractConnectivity, as_size, as_weight, values_of
+from ._base import FORMATS, AbstractConnectivity, values_of
+from ._checks import as_size, as_weight
 from ._delay_field import as_delay
 from ._edges import Edges
 
