@@ -22,4 +22,7 @@ from ._law import Normal as Normal
 from ._law import Uniform as Uniform
 from ._native import use_native as use_native
 from ._one_to_one import OneToOne as OneToOne
+from ._plastic import update_on_post as update_on_post
+from ._plastic import update_on_pre as update_on_pre
 from ._shard import split_post as split_post
+from ._synapse_index import SynapseIndex as SynapseIndex
