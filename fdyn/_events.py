@@ -181,10 +181,13 @@ def check_delays(model: AbstractComponent) -> None:
     for node in model.nodes.values():
         check_delays(node)
     for name, p in model.projections.items():
-        if p.delay > 0:
+        if p.delayed:
+            what = "delays in its connectivity"
+            if p.delay != 0.0:
+                what = "a delay" + (f" of {p.delay:g} ms" if isinstance(p.delay, float) else "")
             raise ValueError(
-                f"solve: the projection {name!r} has a delay of {p.delay:g} ms, and the "
-                "adaptive route has no delays. Use simulate, or a delay of 0."
+                f"solve: the projection {name!r} has {what}, and the adaptive route has no "
+                "delays. Use simulate, or a delay of 0 and a connectivity without any."
             )
 
 

@@ -6,11 +6,16 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PyTree
 
+from . import _delay as dly
 from . import _tree
 from ._misc import child_key
 from ._projection import Projection
 from .components import AbstractComponent, AbstractNeuron, AbstractPopulation, Args, State
 from .components._base import as_affine, check_shapes
+from .sparse import find_events
+
+# Where the memory of a network keeps the spikes that wait for a delay.
+RINGS = "rings"
 
 
 class Network(AbstractComponent):
@@ -21,9 +26,10 @@ class Network(AbstractComponent):
     - `nodes`: dictionary from name to component: populations, inputs, or other networks.
     - `projections`: dictionary from name to `Projection`; their `pre` and `post` are paths.
 
-    **State:** dictionaries with one entry per node and per projection. **Output:** a dictionary
-    with one entry per node. Everything in it is addressed by path: `"E.v"`, `"E.spike"`, `"EI.g"`,
-    and in a network of networks `"V1.E.v"`.
+    **State:** dictionaries with one entry per node and per projection; where there are delays,
+    `mem` also has `rings`: the spikes of each population that projections wait for, for as long as
+    the longest of their delays. **Output:** a dictionary with one entry per node. Everything in it
+    is addressed by path: `"E.v"`, `"E.spike"`, `"EI.g"`, and in a network of networks `"V1.E.v"`.
 
     The input of a network is a dictionary like its nodes. In one step, all flows are integrated
     together, then the nodes jump, then the spikes arrive at the synapses. Nodes and projections
@@ -71,6 +77,8 @@ class Network(AbstractComponent):
         for name in [*self.nodes, *self.projections]:
             if not isinstance(name, str) or not name or "." in name:
                 raise ValueError(f"the name {name!r} must be text without a dot, and not empty.")
+        if RINGS in {*self.nodes, *self.projections}:
+            raise ValueError(f"the name {RINGS!r} is that of the spikes under way: take another.")
         clash = sorted(set(self.nodes) & set(self.projections))
         if clash:
             raise ValueError(f"a node and a projection cannot share a name: {clash}.")
@@ -113,8 +121,15 @@ class Network(AbstractComponent):
         for name, node in sorted(self.nodes.items()):
             state = node.init(key=child_key(key, name), dt=dt)
             y[name], mem[name] = state.y, state.mem
+        steps: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         for name, p in sorted(self.projections.items()):
-            y[name], mem[name] = p.init(dt)
+            y[name], mem[name], most = p.init(dt)
+            if most:
+                steps[p.pre] = max(most, steps.get(p.pre, 0))
+                sizes[p.pre] = p.connect.n_pre
+        if steps:
+            mem[RINGS] = {pre: dly.make_ring(most, sizes[pre]) for pre, most in steps.items()}
         return State(y, mem)
 
     def flow(self, t: Array, y: dict, args: Args) -> dict:
@@ -163,9 +178,18 @@ class Network(AbstractComponent):
             y[name], mem[name], out[name] = node.jump(
                 t, y[name], self._args_of(name, args), dt=dt, key=child_key(key, name)
             )
+        sent = {p.pre: self._output(name, p, out) for name, p in self.projections.items()}
+        if RINGS in mem:
+            mem[RINGS] = {pre: dly.push(ring, sent[pre]) for pre, ring in mem[RINGS].items()}
+        found = {}
         for name, p in sorted(self.projections.items()):
-            spikes = self._output(name, p, out)
-            y[name], mem[name] = p.receive(y[name], mem[name], spikes)
+            timing = mem[name].get("timing", dly.Timing())
+            # Projections that wait for the same spikes share the search for them.
+            key = (p.pre, p.waits)
+            if key not in found or key[1] is None:
+                ring = None if timing.lag is None else mem[RINGS][p.pre]
+                found[key] = find_events(dly.read(ring, timing.lag) if ring else sent[p.pre])
+            y[name], mem[name] = p.receive(y[name], mem[name], found[key])
         return y, mem, out
 
     def _args_of(self, name: str, args: Args) -> Args:

@@ -3,17 +3,13 @@
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 from jax import Array
 
-from ._grid import as_time, steps_of
-from .components import AbstractOutput, AbstractSynapse, Affine
-from .sparse import AbstractConnectivity
-
-
-def _delay(value: Any) -> float:
-    return as_time(value, "delay", zero=True)
+from . import _delay as dly
+from ._grid import as_time
+from .components import AbstractOutput, AbstractSynapse, Affine, Arrivals
+from .sparse import AbstractConnectivity, FractionalDelay
+from .sparse._delay import is_common, steps_of_delay
 
 
 class Projection(eqx.Module):
@@ -26,13 +22,17 @@ class Projection(eqx.Module):
 
     - `pre`, `post`: paths of populations in the network, for example `"E"` or `"V1.E"`. `pre` may
       name one of several outputs, `"E.spike"`; `post` must be an `AbstractNeuron`.
-    - `connect`: a connectivity of `fdyn.sparse`, from `pre` to `post`, with its weights.
+    - `connect`: a connectivity of `fdyn.sparse`, from `pre` to `post`, with its weights, and with
+      a delay per synapse if it has them.
     - `synapse`: its dynamics; held at the postsynaptic side.
     - `output`: the current it makes.
-    - `delay`: ms, 0; a multiple of `dt`. A spike stamped `t` acts on the synapse at `t + delay`.
+    - `delay`: of all its synapses, ms, 0; a multiple of `dt`, or a `FractionalDelay` with one
+      value. A spike stamped `t` acts on the synapse at `t + delay`; the delays of `connect` come
+      on top.
 
-    **State:** the variables of the synapse; in `mem` the `ring` of spikes under way,
-    `[delay / dt, n_pre]`, and its `head`.
+    **State:** the variables of the synapse. In `mem`, with delays, the `timing` that follows from
+    the parameters; and with a delay per synapse the `ring` of arrivals to come, `[steps, n_post]`,
+    and its `head`. The spikes that wait for `delay` are kept by the network.
 
     **Raises:** `ValueError` for a negative delay, and at `init` for one that is no multiple of
     `dt`. Paths and shapes are checked by `Network`.
@@ -45,8 +45,8 @@ class Projection(eqx.Module):
 
     ```
 
-    **Source:** the grouping of synapses at the postsynaptic side, Morrison et al. 2005, Neural
-    Comput. 17:1776, section 3.
+    **Source:** the grouping of synapses at the postsynaptic side, and the ring of arrivals,
+    Morrison et al. 2005, Neural Comput. 17:1776, section 3.
     """
 
     pre: str = eqx.field(static=True)
@@ -54,7 +54,29 @@ class Projection(eqx.Module):
     connect: AbstractConnectivity
     synapse: AbstractSynapse
     output: AbstractOutput
-    delay: float = eqx.field(static=True, converter=_delay, default=0.0)
+    # A number is structure, what is interpolated is data.
+    _whole: float = eqx.field(static=True)
+    _part: FractionalDelay | None
+
+    def __init__(
+        self,
+        pre: str,
+        post: str,
+        connect: AbstractConnectivity,
+        synapse: AbstractSynapse,
+        output: AbstractOutput,
+        delay: Any = 0.0,
+    ):
+        self.pre, self.post = pre, post
+        self.connect, self.synapse, self.output = connect, synapse, output
+        fractional = isinstance(delay, FractionalDelay)
+        self._whole = 0.0 if fractional else as_time(delay, "delay", zero=True)
+        self._part = delay if fractional else None
+
+    @property
+    def delay(self) -> float | FractionalDelay:
+        """The delay of all its synapses, ms."""
+        return self._whole if self._part is None else self._part
 
     def __check_init__(self):
         for name, kind in (
@@ -68,27 +90,51 @@ class Projection(eqx.Module):
                     f"Projection: '{name}' must be an {kind.__name__}, got {type(value).__name__}."
                 )
 
-    def init(self, dt: float) -> tuple[dict, dict]:
-        """The state of the synapses, and the empty ring of the spikes under way."""
-        y = self.synapse.init(self.connect.n_post)
-        steps = steps_of(
-            self.delay, dt, f"the delay of the projection {self.pre!r} -> {self.post!r}"
-        )
-        if steps == 0:
-            return y, {}
-        ring = jnp.zeros((steps, self.connect.n_pre), dtype=jnp.result_type(float))
-        return y, {"ring": ring, "head": jnp.array(0, dtype=jnp.int32)}
+        if self._part is not None and self._part.values.shape != ():
+            raise ValueError(
+                "Projection: 'delay' is one for all synapses, got a FractionalDelay of shape "
+                f"{self._part.values.shape}. A delay per synapse belongs to the connectivity."
+            )
+
+    @property
+    def waits(self) -> float | None:
+        """The time (ms) that spikes wait before `connect`, if the structure alone tells it."""
+        own = self.connect.delay
+        known = self._part is None and (own is None or not is_common(own))
+        return self._whole if known else None
+
+    @property
+    def delayed(self) -> bool:
+        """Whether anything may arrive later than in the step of its spike."""
+        return self.delay != 0.0 or self.connect.delay is not None
+
+    def init(self, dt: float) -> tuple[dict, dict, int]:
+        """The state of the synapses, and for how many steps the network keeps their spikes."""
+        name = f"the projection {self.pre!r} -> {self.post!r}"
+        y, mem, route = self.synapse.init(self.connect.n_post), {}, None
+        lags = [steps_of_delay(self.delay, dt, f"the delay of {name}")]
+        if self.connect.delay is not None:
+            what = f"the delay of the connectivity of {name}"
+            if is_common(self.connect.delay):
+                lags.append(steps_of_delay(self.connect.delay, dt, what))
+            else:
+                route, steps = self.connect.route(dt, what)
+                mem = dly.make_arrivals(steps, self.connect.n_post)
+        steps = sum(most for _, most in lags)
+        lag = dly.total([lag for lag, _ in lags]) if steps else None
+        if lag is not None or route is not None:
+            mem["timing"] = dly.Timing(lag, route)
+        return y, mem, steps
 
     def current(self, v: Array, y: dict) -> Affine:
         """The current into the postsynaptic population at voltage `v`, `[n_post]`."""
         return self.output.current(v, self.synapse.conductance(y))
 
-    def receive(self, y: dict, mem: dict, spikes: Array) -> tuple[dict, dict]:
-        """Hand over the spikes that arrive now, and keep those (`[n_pre]`) that just happened."""
-        if mem:
-            ring, head = mem["ring"], mem["head"]
-            arriving = jax.lax.dynamic_index_in_dim(ring, head, 0, keepdims=False)
-            ring = jax.lax.dynamic_update_index_in_dim(ring, spikes, head, 0)
-            mem = {"ring": ring, "head": (head + 1) % ring.shape[0]}
-            spikes = arriving
-        return self.synapse.receive(y, spikes, self.connect), mem
+    def receive(self, y: dict, mem: dict, spikes: Any) -> tuple[dict, dict]:
+        """Hand over to the synapses what arrives now of the spikes that have waited."""
+        if "ring" not in mem:
+            return self.synapse.receive(y, Arrivals(self.connect, spikes)), mem
+        ring, head = dly.forget(mem["ring"], mem["head"])
+        ring = self.connect.deposit(ring, spikes, mem["timing"].route, head)
+        mem = {**mem, "ring": ring, "head": head}
+        return self.synapse.receive(y, dly.present(ring, head)), mem

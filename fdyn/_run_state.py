@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PyTree
 
+from . import _delay as dly
 from . import _tree
 from ._drive import AbstractDrive, Component
 from ._misc import child_key, is_traced, own
@@ -92,6 +93,10 @@ def start(
             f"'state' does not belong to this {type(model).__name__} at dt = {dt:g} ms"
             + (" (a network with delays keeps its dt)" if isinstance(model, Network) else ""),
             ("needed", "given"),
+        )
+        kept = run.model
+        run = eqx.tree_at(
+            lambda r: r.model, run, State(kept.y, dly.renewed(new.mem, kept.mem), kept.solver)
         )
     current = run.model
     if isinstance(current.solver, tuple) and current.solver == ():

@@ -25,6 +25,7 @@ from ._output import AbstractOutput as AbstractOutput
 from ._surrogate import AbstractSurrogate as AbstractSurrogate
 from ._surrogate import SuperSpike as SuperSpike
 from ._synapse import AbstractSynapse as AbstractSynapse
+from ._synapse import Arrivals as Arrivals
 from ._synapse import Exponential as Exponential
 from ._traub_miles import KTraubMiles as KTraubMiles
 from ._traub_miles import NaTraubMiles as NaTraubMiles

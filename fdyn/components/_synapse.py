@@ -11,6 +11,51 @@ from ..sparse import AbstractConnectivity
 from ._base import Affine, spread
 
 
+class Arrivals(eqx.Module):
+    r"""What arrives at the synapses of a population in one step: an array yet to be summed.
+
+    $$a_j = c \sum_i s_i w_{ij}$$
+
+    `x + arrivals` is the sum with an array `[n_post]`, which is worked out spike by spike, in the
+    place of `x`; `arrivals * c` scales it.
+
+    **Arguments:** `connect`: the connectivity; `spikes`: those that arrive, `[n_pre]`, or
+    `Events`; `weight`: in the place of the connectivity's own; `scale`: the factor $c$, 1.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from fdyn.sparse import OneToOne
+    >>> arrivals = Arrivals(OneToOne(2.0, n=2), jnp.array([1.0, 0.0]))
+    >>> (jnp.array([0.5, 0.5]) + 3.0 * arrivals).tolist()
+    [6.5, 0.5]
+
+    ```
+
+    **Source:** none; a convention of this library.
+    """
+
+    connect: AbstractConnectivity
+    spikes: Any
+    weight: Array | None = None
+    scale: Any = None
+
+    # Lets `numpy_array + arrivals` come here instead of making an array of objects.
+    __array_ufunc__ = None
+
+    def __radd__(self, x: Any) -> Array:
+        s = self.spikes
+        if self.scale is not None:
+            values = (s.values if isinstance(s, eqx.Module) else s) * self.scale
+            s = eqx.tree_at(lambda e: e.values, s, values) if isinstance(s, eqx.Module) else values
+        return self.connect.accumulate(x, s, self.weight)
+
+    def __mul__(self, factor: Any) -> "Arrivals":
+        scale = factor if self.scale is None else self.scale * factor
+        return Arrivals(self.connect, self.spikes, self.weight, scale)
+
+    __rmul__ = __mul__
+
+
 class AbstractSynapse(eqx.Module):
     """The dynamics of one projection's synapses, held once per postsynaptic unit (align-post).
 
@@ -31,10 +76,11 @@ class AbstractSynapse(eqx.Module):
         """The derivative between arrivals, each leaf an array or an `Affine`."""
 
     @abc.abstractmethod
-    def receive(
-        self, y: dict[str, Array], spikes: Array, connect: AbstractConnectivity
-    ) -> dict[str, Array]:
-        """The state after `spikes` (`[n_pre]`, graded values count) have arrived."""
+    def receive(self, y: dict[str, Array], arrivals: Any) -> dict[str, Array]:
+        """The state after the arrivals of one step: what adds to arrays `[n_post]`, and scales.
+
+        They are `Arrivals`, or an array of the sums. Adding them once is fastest.
+        """
 
     @abc.abstractmethod
     def conductance(self, y: dict[str, Array]) -> Array:
@@ -77,11 +123,9 @@ class Exponential(AbstractSynapse):
         del y
         return {"g": Affine(-1 / self.tau, 0.0)}
 
-    def receive(
-        self, y: dict[str, Array], spikes: Array, connect: AbstractConnectivity
-    ) -> dict[str, Array]:
+    def receive(self, y: dict[str, Array], arrivals: Any) -> dict[str, Array]:
         """A jump by the weights of the synapses that spiked."""
-        return {"g": connect.accumulate(y["g"], spikes)}
+        return {"g": y["g"] + arrivals}
 
     def conductance(self, y: dict[str, Array]) -> Array:
         """The variable itself."""

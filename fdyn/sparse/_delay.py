@@ -1,14 +1,18 @@
 """Delays between the points of the time grid."""
 
+import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
-from .._grid import as_time
+from .._grid import as_time, steps_of
 from .._misc import is_traced, magnitude, own
+from ._ops import contract
 
 
 class FractionalDelay(eqx.Module):
@@ -76,3 +80,137 @@ def check_bounds(values: Array, maximum: float, what: str) -> None:
             f"{found.ravel()[bad[0]]:g} ms (number {bad[0]}). Give a larger 'maximum', or keep the "
             "values within it while they learn."
         )
+
+
+class Route(eqx.Module):
+    """Where the spikes of each unit go in a ring of arrivals, synapse by synapse.
+
+    The ring `[depth, n_post]` is seen as a circle. A synapse that needs `k` steps to unit `j` leads
+    to the place `k * n_post + j`, counted from the present row.
+
+    `targets`: these places, by row (presynaptic unit), `[n_synapses]`; `indptr`: where each row
+    begins, and the end; `order`: where the weights of these synapses lie, `None` if in this order;
+    `part`: the share of each arrival that comes one step later, `None` for whole steps.
+    """
+
+    targets: Array
+    indptr: Array
+    order: Array | None
+    part: Array | None
+
+
+def make_route(edges: Any, dt: float, what: str) -> tuple[Route, int]:
+    """The route of a list of synapses with delays, and the most steps that one takes."""
+    n_pre, n_post = edges.shape
+    lag, most = steps_of_delay(edges.delay, dt, what)
+    depth = most + 1
+    xp: Any = jnp if is_traced((edges.rows, edges.cols, lag)) else np
+    rows, cols, lag = (xp.asarray(x) for x in (edges.rows, edges.cols, lag))
+    part = None
+    if jnp.issubdtype(lag.dtype, jnp.inexact):
+        lag, part = split(jnp.asarray(lag), most)
+    lag = xp.broadcast_to(xp.asarray(lag), rows.shape)
+    wide = edges.index_dtype == "int64"
+    if depth * n_post > np.iinfo(np.int64 if wide else np.int32).max:
+        raise ValueError(
+            f"{what}: {depth} steps of {n_post} units are too many places for indices of "
+            "32 bits: make the connectivity with index_dtype='int64', or take a larger dt."
+        )
+    dtype = np.int64 if wide else np.int32
+    targets = lag.astype(dtype) * dtype(n_post) + cols.astype(dtype)
+    counts = xp.bincount(rows, minlength=n_pre, **({"length": n_pre} if xp is jnp else {}))
+    indptr = xp.concatenate([xp.zeros(1, dtype), xp.cumsum(counts).astype(dtype)])
+    order = None
+    if xp is jnp or (np.diff(rows) < 0).any():
+        order = xp.argsort(rows, stable=True)
+        targets = targets[order]
+        order = jnp.asarray(order.astype(dtype))
+        part = part[order] if part is not None and part.ndim else part
+    return Route(jnp.asarray(targets), jnp.asarray(indptr), order, part), most
+
+
+def follow(
+    ring: Array, w: Array, column: Array | None, s: Any, route: Route, head: ArrayLike
+) -> Array:
+    """The ring with the spikes `s` on their way.
+
+    `w` is `()` or one weight per synapse, flat; `column` is a factor for each unit, or `None`.
+    """
+    n_post = ring.shape[1]
+    if column is not None:
+        w = w * column[route.targets % n_post]
+    elif w.ndim and route.order is not None:
+        w = w[route.order]
+    shift = jnp.asarray(head, route.targets.dtype) * n_post
+    flat, pattern = ring.reshape(-1), (route.targets, route.indptr)
+    if route.part is None:
+        flat = contract("g", flat, w, s, *pattern, shift=shift)
+    else:
+        part = route.part.astype(w.dtype)
+        flat = contract("g", flat, w * (1 - part), s, *pattern, shift=shift)
+        flat = contract("g", flat, w * part, s, *pattern, shift=shift + n_post)
+    return flat.reshape(ring.shape)
+
+
+def steps_of_delay(
+    delay: Any, dt: float, what: str, longest: float | None = None
+) -> tuple[Array, int]:
+    """Delays (ms, or a `FractionalDelay`) in steps, and the most steps that they can be.
+
+    Whole steps are int32 and must be hit; a `FractionalDelay` gives steps and parts of them.
+    `longest` (ms) is the bound of delays that are traced.
+    """
+    if isinstance(delay, FractionalDelay):
+        values, maximum = delay.values, delay.maximum
+        check_bounds(values, maximum, what)
+        if is_traced(values):
+            values = eqx.error_if(
+                values,
+                ~jnp.all((values >= 0) & (values <= maximum * (1 + 1e-6))),
+                f"{what}: a FractionalDelay is negative or beyond its maximum of {maximum:g} ms",
+            )
+        most = max(math.ceil(maximum / dt * (1 - 1e-9)), 1)
+        return values / dt, most
+    if not is_traced(delay):
+        values = np.asarray(delay)
+        steps = np.rint(values / dt)
+        bad = np.flatnonzero(abs(values / dt - steps) > _slack(steps, values.dtype))
+        if bad.size:
+            first = int(bad[0])
+            synapse = f" of synapse {first}" if values.ndim else ""
+            steps_of(float(values.flat[first]), dt, f"{what}{synapse}")
+        return jnp.asarray(steps.astype(np.int32)), int(steps.max(initial=0))
+    if longest is None:
+        raise ValueError(
+            f"{what} is traced, but its longest value sets how much is remembered. Make the "
+            "connectivity outside of jit, or give FractionalDelay(values, maximum=...)."
+        )
+    most = round(longest / dt)
+    steps = jnp.round(delay / dt)
+    wrong = (abs(delay / dt - steps) > _slack(steps, delay.dtype)) | (steps < 0) | (steps > most)
+    steps = eqx.error_if(
+        steps,
+        jnp.any(wrong),
+        f"{what}: a delay is no multiple of dt = {dt:g} ms, negative, or beyond {longest:g} ms",
+    )
+    return steps.astype(jnp.int32), most
+
+
+def is_common(delay: Any) -> bool:
+    """Whether a delay is one for all synapses."""
+    return (delay.values if isinstance(delay, FractionalDelay) else delay).shape == ()
+
+
+def _slack(steps: Any, dtype: Any) -> Any:
+    # Rounding of decimal fractions, which grows with the number of steps.
+    return 1e-6 + 8 * float(jnp.finfo(dtype).eps) * abs(steps)
+
+
+def split(lag: Array, most: int) -> tuple[Array, Array]:
+    """A lag in steps as whole steps, at most `most - 1`, and the part of a step beyond them."""
+    whole = jnp.round(lag)
+    # Rounding must not split an arrival that is meant for one step; the derivative stays.
+    close = abs(lag - whole) <= 8 * jnp.finfo(lag.dtype).eps * jnp.maximum(abs(whole), 1)
+    lag = jnp.where(close, whole + (lag - jax.lax.stop_gradient(lag)), lag)
+    near = jnp.clip(jnp.floor(jax.lax.stop_gradient(lag)), 0, most - 1)
+    return near.astype(jnp.int32), lag - near
