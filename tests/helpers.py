@@ -1,12 +1,14 @@
 """What several test files share."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import monitoring
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 from fdyn import Network, Projection
 from fdyn.components import COBA, KHH, LIF, ConductanceBased, Exponential, Leak, NaHH, PoissonInput
@@ -78,3 +80,14 @@ def counting() -> Iterator[dict[str, int]]:
 def spike_steps(spikes, unit: int = 0) -> list[int]:
     """The numbers of the rows of a dense recording at which a unit spikes."""
     return np.flatnonzero(np.asarray(spikes)[:, unit]).tolist()
+
+
+def lower_for(platform: str, fn, *args) -> str:
+    """The program of `jax.jit(fn)` for `"cuda"` or `"tpu"`, made on a host that has neither."""
+    if platform == "tpu":
+        return jax.jit(fn).trace(*args).lower(lowering_platforms=("tpu",)).as_text()
+    kind = AbstractDevice(device_kind="NVIDIA H100 80GB HBM3", num_cores=132, platform="gpu")
+    with use_abstract_mesh(AbstractMesh((), (), abstract_device=kind)), warnings.catch_warnings():
+        # From jax 0.12 on the Triton back end of Pallas is deprecated.
+        warnings.filterwarnings("ignore", ".*Triton", DeprecationWarning)
+        return jax.jit(fn).trace(*args).lower(lowering_platforms=("cuda",)).as_text()
