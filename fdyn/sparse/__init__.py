@@ -1,12 +1,25 @@
 """Connectivities and their event-driven products."""
 
 from ._base import AbstractConnectivity as AbstractConnectivity
+from ._build_graph import power_law_cluster as power_law_cluster
+from ._build_graph import scale_free as scale_free
+from ._build_graph import scale_free_dual as scale_free_dual
+from ._build_graph import small_world as small_world
+from ._build_grid import all_to_all as all_to_all
+from ._build_grid import grid_neighbours as grid_neighbours
+from ._build_grid import grid_positions as grid_positions
+from ._build_modular import modular as modular
 from ._build_random import fixed_in_degree as fixed_in_degree
 from ._build_random import fixed_out_degree as fixed_out_degree
 from ._build_random import fixed_probability as fixed_probability
 from ._build_random import fixed_total_number as fixed_total_number
+from ._build_space import distance_dependent as distance_dependent
+from ._build_space import gaussian as gaussian
+from ._build_table import from_networkx as from_networkx
+from ._build_table import from_table as from_table
 from ._convert import from_coo as from_coo
 from ._convert import from_dense as from_dense
+from ._convert import from_scipy as from_scipy
 from ._coo import COO as COO
 from ._csr import CSC as CSC
 from ._csr import CSR as CSR
@@ -24,5 +37,8 @@ from ._native import use_native as use_native
 from ._one_to_one import OneToOne as OneToOne
 from ._plastic import update_on_post as update_on_post
 from ._plastic import update_on_pre as update_on_pre
+from ._reduce import pre2post as pre2post
+from ._reduce import pre2syn as pre2syn
+from ._reduce import syn2post as syn2post
 from ._shard import split_post as split_post
 from ._synapse_index import SynapseIndex as SynapseIndex

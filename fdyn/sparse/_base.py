@@ -3,7 +3,7 @@
 import abc
 import math
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
 from .._misc import is_traced
+from ._checks import as_weight, import_extra, positions
 from ._delay import FractionalDelay, follow, make_route
 from ._delay_field import map_delay
 from ._edges import Edges
@@ -237,7 +238,7 @@ class AbstractConnectivity(eqx.Module):
         s = _spikes(s, self.n_pre, w)
         dtype = _dtype(ring, s, w)
         w, row, column = self._factors(_cast(w, dtype))
-        s = _mapvalues_of(s, lambda x: x.astype(dtype) if row is None else x.astype(dtype) * row)
+        s = _map_values(s, lambda x: x.astype(dtype) if row is None else x.astype(dtype) * row)
         return follow(ring.astype(dtype), w.reshape(-1) if w.ndim else w, column, s, route, head)
 
     # --- other forms -------------------------------------------------------------------------
@@ -245,10 +246,8 @@ class AbstractConnectivity(eqx.Module):
     def to_dense(self) -> Float[Array, "n_pre n_post"]:
         """The matrix $w_{ij}$, parallel synapses summed: `[n_pre, n_post]`. It has no delays."""
         edges = self._edges(jnp)
-        w, zeros = edges.weight, jnp.zeros(self.shape, edges.weight.dtype)
-        if w.ndim < 2:
-            return zeros.at[edges.rows, edges.cols].add(w)
-        return zeros.at[edges.rows, edges.cols].add(np.ones((), w.dtype)) * w
+        zeros = jnp.zeros(self.shape, edges.weight.dtype)
+        return zeros.at[edges.rows, edges.cols].add(edges.per_synapse())
 
     def to_coo(self) -> Any:
         """The same synapses, in the same order, as a `COO`."""
@@ -261,6 +260,22 @@ class AbstractConnectivity(eqx.Module):
     def to_csc(self) -> Any:
         """The same synapses as a `CSC`, by column, then by row."""
         return FORMATS["CSC"]._of_edges(self._edges(np))
+
+    def to_scipy(self) -> Any:
+        """The weights as an array of `scipy.sparse`, for which scipy must be installed.
+
+        A `csr_array` of a `CSR`, a `csc_array` of a `CSC`, else a `coo_array`. Parallel synapses
+        are entries of their own (scipy adds them up where it needs to; its `sum_duplicates()`
+        does so at once), and weights of zero are stored. Delays are left out.
+        """
+        scipy = import_extra("scipy.sparse", "to_scipy")
+        edges, conn = self._edges(np), cast(Any, self)
+        weight = np.array(edges.per_synapse())
+        name = type(self).__name__.lower()
+        if name in ("csr", "csc"):
+            parts = weight, np.array(conn.indices), np.array(conn.indptr)
+            return getattr(scipy, f"{name}_array")(parts, shape=self.shape)
+        return scipy.coo_array((weight, (edges.rows, edges.cols)), shape=self.shape)
 
     def to_fixed_fan_out(self) -> Any:
         """The same synapses as a `FixedFanOut`; `ValueError` unless all rows have as many."""

@@ -1,5 +1,6 @@
 """Checks of what a user hands over, with errors that say what was expected."""
 
+import importlib
 from typing import Any
 
 import jax
@@ -104,3 +105,12 @@ def as_size(n: int, name: str) -> int:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or not 0 <= n < 2**31:
         raise ValueError(f"`{name}` is {n!r}, expected an int from 0 to {2**31 - 1}")
     return int(n)
+
+
+def import_extra(module: str, why: str) -> Any:
+    """A module that a plain install does not bring, else an `ImportError` with what to do."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as e:
+        package = module.split(".")[0]
+        raise ImportError(f"{why} needs {package}: pip install {package}") from e

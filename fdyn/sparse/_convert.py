@@ -1,22 +1,28 @@
 """Connectivities from what others hand over: matrices and lists of synapses."""
 
+from typing import Any
+
 import numpy as np
 from jax.typing import ArrayLike
 
 from ._checks import as_size, check_plain
-from ._csr import CSR
+from ._coo import COO
+from ._csr import CSC, CSR
+from ._delay_field import map_delay
 
 
-def from_dense(matrix: ArrayLike) -> CSR:
+def from_dense(matrix: ArrayLike, *, delay: Any = None) -> CSR:
     """The non-zero entries of a matrix.
 
     **Arguments:**
 
     - `matrix`: weights, `[n_pre, n_post]`.
+    - `delay`: ms, a scalar or `[n_pre, n_post]`, of which the entries of the synapses are taken;
+        or a `FractionalDelay` of either shape. Default: `None`.
 
     **Returns:** a `CSR` with one weight per synapse.
 
-    **Raises:** `ValueError` unless `matrix` has two axes.
+    **Raises:** `ValueError` unless `matrix` has two axes, and for a delay of another shape.
 
     ```python
     >>> import numpy as np
@@ -32,21 +38,35 @@ def from_dense(matrix: ArrayLike) -> CSR:
     matrix = np.asarray(matrix)
     if matrix.ndim != 2:
         raise ValueError(f"`matrix` has shape {matrix.shape}, expected [n_pre, n_post]")
-    rows, columns = np.nonzero(matrix)
-    counts = np.bincount(rows, minlength=matrix.shape[0])
-    return _csr(columns, counts, matrix[rows, columns], matrix.shape[1])
+    rows, cols = np.nonzero(matrix)
+
+    def pick(x):
+        x = x if hasattr(x, "shape") else np.asarray(x)
+        return x[rows, cols] if x.shape == matrix.shape else x
+
+    return from_coo(rows, cols, matrix[rows, cols], matrix.shape, delay=map_delay(delay, pick))
 
 
-def from_coo(rows: ArrayLike, cols: ArrayLike, weights: ArrayLike, shape: tuple[int, int]) -> CSR:
+def from_coo(
+    rows: ArrayLike,
+    cols: ArrayLike,
+    weights: ArrayLike,
+    shape: tuple[int, int],
+    *,
+    delay: Any = None,
+    index_dtype: str = "int32",
+) -> CSR:
     """Synapses given one by one, in any order; parallel ones are kept apart.
 
     **Arguments:**
 
     - `rows`, `cols`: pre- and post-synaptic unit of each synapse, integers `[n_synapses]`.
-    - `weights`: `[n_synapses]`, or a scalar for all.
+    - `weights`: `[n_synapses]`, a scalar for all, or `[n_pre, 1]` for one per row.
     - `shape`: `(n_pre, n_post)`.
+    - `delay`: ms, a scalar or `[n_synapses]`, or a `FractionalDelay`. Default: `None`.
+    - `index_dtype`: `"int32"` or `"int64"`. Default: `"int32"`.
 
-    **Returns:** a `CSR` with sorted rows.
+    **Returns:** a `CSR`, sorted by row, then by column; parallel synapses keep their order.
 
     **Raises:** `ValueError` if a unit is out of range or the lengths differ.
 
@@ -62,24 +82,52 @@ def from_coo(rows: ArrayLike, cols: ArrayLike, weights: ArrayLike, shape: tuple[
     **Source:** none; a definition.
     """
     n_pre, n_post = as_size(shape[0], "n_pre"), as_size(shape[1], "n_post")
-    check_plain(weights, "weights")
-    rows, cols, weights = np.asarray(rows), np.asarray(cols), np.asarray(weights)
-    if rows.ndim != 1 or rows.shape != cols.shape or weights.shape not in ((), rows.shape):
-        raise ValueError(
-            f"`rows`, `cols` and `weights` have shapes {rows.shape}, {cols.shape} and "
-            f"{weights.shape}, expected [n_synapses] each, or a scalar weight"
-        )
-    if rows.size and not 0 <= rows.min() <= rows.max() < n_pre:
-        raise ValueError(
-            f"`rows` has entries from {rows.min()} to {rows.max()}, expected from 0 to {n_pre - 1}"
-        )
-    rows = rows.astype(np.int64)
-    order = np.argsort(rows * n_post + cols, kind="stable")  # one key: twice as fast as two
-    counts = np.bincount(rows, minlength=n_pre)
-    return _csr(cols[order], counts, weights[order] if weights.ndim else weights, n_post)
+    edges = COO(
+        rows, cols, weights, n_pre=n_pre, n_post=n_post, delay=delay, index_dtype=index_dtype
+    )
+    return edges.to_csr()
 
 
-def _csr(indices: np.ndarray, counts: np.ndarray, weight: ArrayLike, n_post: int) -> CSR:
-    indptr = np.zeros(counts.size + 1, np.int64)
-    np.cumsum(counts, out=indptr[1:])
-    return CSR(indices, indptr, weight, n_post=n_post)
+def from_scipy(matrix: Any, *, delay: Any = None, index_dtype: str = "int32") -> CSR | CSC | COO:
+    """The stored entries of a sparse matrix or array of scipy.
+
+    Entries stored more than once are parallel synapses, and stored zeros are synapses of weight
+    zero; call the matrix's `sum_duplicates()` or `eliminate_zeros()` before, where they are not
+    meant.
+
+    **Arguments:**
+
+    - `matrix`: of `scipy.sparse`, `[n_pre, n_post]`.
+    - `delay`: ms, a scalar or one per stored entry in the order of `matrix.data`, or a
+        `FractionalDelay`. Default: `None`.
+    - `index_dtype`: `"int32"` or `"int64"`. Default: `"int32"`.
+
+    **Returns:** a `CSR`, `CSC` or `COO`, as `matrix` is; a `CSR` for the other formats of scipy.
+
+    **Raises:** `ValueError` for anything else, and for a delay of another shape.
+
+    ```python
+    >>> import numpy as np
+    >>> import scipy.sparse
+    >>> from fdyn.sparse import from_scipy
+    >>> print(from_scipy(scipy.sparse.csc_array(np.array([[0.0, 2.0], [3.0, 0.0]]))).weight)
+    [3. 2.]
+
+    ```
+
+    **Source:** none; a definition.
+    """
+    if not (hasattr(matrix, "tocsr") and hasattr(matrix, "format") and len(matrix.shape) == 2):
+        raise ValueError(
+            f"`matrix` is {type(matrix).__name__}, expected a matrix or array of scipy.sparse with "
+            "2 axes; from_dense takes a dense matrix"
+        )
+    if matrix.format not in ("csr", "csc", "coo"):
+        matrix = matrix.tocsr()
+    n_pre, n_post = map(int, matrix.shape)
+    more = {"delay": delay, "index_dtype": index_dtype}
+    if matrix.format == "csr":
+        return CSR(matrix.indices, matrix.indptr, matrix.data, n_post=n_post, **more)
+    if matrix.format == "csc":
+        return CSC(matrix.indices, matrix.indptr, matrix.data, n_pre=n_pre, **more)
+    return COO(matrix.row, matrix.col, matrix.data, n_pre=n_pre, n_post=n_post, **more)

@@ -58,13 +58,20 @@ class Edges(NamedTuple):
         some = self._replace(rows=rows, cols=cols, weight=weight, shape=(n_pre, n_post))
         return some.take(np.flatnonzero(keep_rows & keep_cols))
 
+    def per_synapse(self) -> Any:
+        """The weight of each synapse, `[n_synapses]`."""
+        xp = np if isinstance(self.rows, np.ndarray) and not is_traced(self.weight) else jnp
+        weight = xp.asarray(self.weight)
+        if weight.ndim == 2:
+            return weight[self.rows, 0] if weight.shape[1] == 1 else weight[0, self.cols]
+        return xp.broadcast_to(weight, self.rows.shape)
+
     def laid_out(self, layout: tuple[int, ...]) -> tuple[Any, Any]:
         """Weight and delay of a format whose weights per synapse have the shape `layout`."""
         weight = self.weight
         if weight.shape == layout and weight.ndim == 2:
             # One per row or column would be taken for one per synapse there.
-            one_per_row = weight.shape[1] == 1
-            weight = _take(weight.reshape(-1), self.rows if one_per_row else self.cols)
+            weight = self.per_synapse()
 
         def flat(x):
             return x.reshape(layout) if x.ndim == 1 else x

@@ -233,9 +233,7 @@ def _turned(conn: FixedFanOut | FixedFanIn) -> Any:
     if weight.T.shape != layout:
         return weight.T
     # One per unit would be taken for one per synapse there, so it becomes one per synapse.
-    edges = conn._edges(jnp)
-    per_row = weight.shape[1] == 1
-    return weight.ravel()[edges.rows if per_row else edges.cols].reshape(layout)
+    return conn._edges(jnp).per_synapse().reshape(layout)
 
 
 def _equal_length(units: np.ndarray, n: int, kind: str, name: str) -> int:
