@@ -10,12 +10,11 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Key
 
-from ._base import as_size
+from ._checks import as_size
 from ._csr import CSR
 from ._law import AbstractLaw, Normal, draw
 
 CHUNK = 1 << 22  # entries of the temporary arrays
-PATTERN, WEIGHT, DELAY = (), (1,), (2,)  # the random streams of one key
 
 Values = ArrayLike | AbstractLaw | Callable[[np.ndarray], ArrayLike]
 
@@ -37,10 +36,8 @@ def as_probability(p: float, name: str) -> float:
     return float(p)
 
 
-def make_generator(
-    key: Key[Array, ""] | None, stream: tuple[int, ...] = PATTERN
-) -> np.random.Generator:
-    """The host's random generator of a key; streams of the same key are independent."""
+def make_generator(key: Key[Array, ""], *stream: int) -> np.random.Generator:
+    """The host's random generator of a key; the streams of a key are independent."""
     if isinstance(key, jax.core.Tracer):
         raise ValueError("`key` is traced; connectivities are built on the host, outside jit")
     if not hasattr(key, "dtype"):
@@ -48,6 +45,11 @@ def make_generator(
     if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.key_data(key)
     return np.random.default_rng([*np.asarray(key).ravel().tolist(), *stream])
+
+
+def make_value_generator(key: Key[Array, ""], name: str) -> np.random.Generator:
+    """The stream of the weights or the delays, so that neither changes anything else."""
+    return make_generator(key, {"weight": 1, "delay": 2}[name])
 
 
 def successes(generator: np.random.Generator, n: int, p: float) -> Iterator[np.ndarray]:
@@ -75,8 +77,17 @@ def join(parts: list[np.ndarray], dtype: Any = np.int64) -> np.ndarray:
     return np.concatenate([np.zeros(0, dtype), *parts], dtype=dtype)
 
 
+def check_law(law: Any, name: str) -> None:
+    """Refuse a law of delays that may give negative ones."""
+    if name == "delay" and isinstance(law, Normal) and law.low is None:
+        raise ValueError(
+            "`delay` is drawn from a normal law without a lower bound and could be negative; "
+            f"expected e.g. Normal({float(law.mean):g}, {float(law.std):g}, low=0.1)"
+        )
+
+
 def per_synapse(
-    values: Values,
+    values: Values | None,
     name: str,
     shape: tuple[int, ...],
     key: Key[Array, ""] | None,
@@ -86,12 +97,8 @@ def per_synapse(
     if isinstance(values, AbstractLaw):
         if key is None:
             raise ValueError(f"`{name}` is drawn from a law, expected a `key` to draw with")
-        if name == "delay" and isinstance(values, Normal) and values.low is None:
-            raise ValueError(
-                "`delay` is drawn from a normal law without a lower bound and could be negative; "
-                f"expected e.g. Normal({float(values.mean):g}, {float(values.std):g}, low=0.1)"
-            )
-        return draw(values, make_generator(key, WEIGHT if name == "weight" else DELAY), shape)
+        check_law(values, name)
+        return draw(values, make_value_generator(key, name), shape)
     if not callable(values):
         return values
     if distance is None:
@@ -122,12 +129,9 @@ def make_csr(
     """A CSR out of its columns in order, the lengths of its rows, and laws of what it carries."""
     indptr = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts, out=indptr[1:])
-    weight = per_synapse(weight, "weight", indices.shape, key, distance)
-    if delay is not None:
-        delay = per_synapse(delay, "delay", indices.shape, key, distance)
-    return CSR(
-        indices, indptr, weight, n_post=n_post, **({} if delay is None else {"delay": delay})
-    )
+    w = per_synapse(weight, "weight", indices.shape, key, distance)
+    d = per_synapse(delay, "delay", indices.shape, key, distance)
+    return CSR(indices, indptr, w, n_post=n_post, delay=d)
 
 
 def csr_of_keys(

@@ -187,12 +187,9 @@ def fixed_out_degree(
     """
     n_pre, n_post = as_sizes(n_pre, n_post, autapses)
     targets = _draw(make_generator(key), n_pre, n_post, k, autapses, multapses)
-    weight = per_synapse(weight, "weight", targets.shape, key)
-    if delay is not None:
-        delay = per_synapse(delay, "delay", targets.shape, key)
-    return FixedFanOut(
-        targets, weight, n_post=n_post, **({} if delay is None else {"delay": delay})
-    )
+    w = per_synapse(weight, "weight", targets.shape, key)
+    d = per_synapse(delay, "delay", targets.shape, key)
+    return FixedFanOut(targets, w, n_post=n_post, delay=d)
 
 
 def fixed_in_degree(
