@@ -9,7 +9,7 @@ from . import _delay as dly
 from ._grid import as_time
 from .components import AbstractOutput, AbstractSynapse, Affine, Arrivals
 from .sparse import AbstractConnectivity, FractionalDelay
-from .sparse._delay import is_common, steps_of_delay
+from .sparse._delay import is_common, longest, steps_of_delay
 
 
 class Projection(eqx.Module):
@@ -57,6 +57,8 @@ class Projection(eqx.Module):
     # A number is structure, what is interpolated is data.
     _whole: float = eqx.field(static=True)
     _part: FractionalDelay | None
+    # The length of a ring is structure too, also where the delays themselves are traced.
+    _longest: float | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -72,6 +74,7 @@ class Projection(eqx.Module):
         fractional = isinstance(delay, FractionalDelay)
         self._whole = 0.0 if fractional else as_time(delay, "delay", zero=True)
         self._part = delay if fractional else None
+        self._longest = longest(getattr(connect, "delay", None))
 
     @property
     def delay(self) -> float | FractionalDelay:
@@ -116,9 +119,9 @@ class Projection(eqx.Module):
         if self.connect.delay is not None:
             what = f"the delay of the connectivity of {name}"
             if is_common(self.connect.delay):
-                lags.append(steps_of_delay(self.connect.delay, dt, what))
+                lags.append(steps_of_delay(self.connect.delay, dt, what, self._longest))
             else:
-                route, steps = self.connect.route(dt, what)
+                route, steps = self.connect.route(dt, what, self._longest)
                 mem = dly.make_arrivals(steps, self.connect.n_post)
         steps = sum(most for _, most in lags)
         lag = dly.total([lag for lag, _ in lags]) if steps else None

@@ -181,7 +181,7 @@ def test_bad_arguments(change, match):
 def test_rings_of_another_step_do_not_fit():
     first = simulate(recurrent(), 1.0, dt=DT)
     with pytest.raises(
-        ValueError, match=r"keeps its dt.*'mem.E_I.ring': needed.*\[14, 8\].*\[7, 8\]"
+        ValueError, match=r"keeps its dt.*'mem.rings.E.values': needed.*\[15, 8\].*\[8, 8\]"
     ):
         simulate(recurrent(), 1.0, dt=0.05, state=first.state)
 

@@ -12,9 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
-from .._misc import is_traced
 from ._checks import as_weight, import_extra, positions
-from ._delay import FractionalDelay, follow, make_route
 from ._delay_field import map_delay
 from ._edges import Edges
 from ._events import Events
@@ -191,17 +189,39 @@ class AbstractConnectivity(eqx.Module):
 
     # --- delays ------------------------------------------------------------------------------
 
-    def route(self, dt: float, what: str = "`delay`") -> tuple[Any, int]:
+    @abc.abstractmethod
+    def round_delays(self, dt: float) -> Self:
+        r"""A connectivity whose delays are the nearest multiples of `dt`.
+
+        $$d \leftarrow \max(1, \operatorname{round}(d/dt))\, dt \text{ if } d > 0$$
+
+        So a delay never vanishes. A `FractionalDelay` becomes a plain one.
+
+        **Arguments:** `dt`: the step, ms.
+
+        ```python
+        >>> from fdyn.sparse import OneToOne
+        >>> OneToOne(1.0, n=3, delay=[0.0, 0.02, 0.27]).round_delays(0.125).delay.tolist()
+        [0.0, 0.125, 0.25]
+
+        ```
+        """
+
+    @abc.abstractmethod
+    def route(
+        self, dt: float, what: str = "`delay`", longest: float | None = None
+    ) -> tuple[Any, int]:
         """How `deposit` finds the places of arrivals, made once for steps of `dt` ms.
 
-        **Arguments:** `dt`: ms; `what`: how an error calls the delays.
+        **Arguments:** `dt`: ms; `what`: how an error calls the delays; `longest`: ms, a bound of
+        the delays, needed where they are traced.
 
         **Returns:** the route, a pytree of arrays, and the most steps that a delay takes.
 
         **Raises:** `ValueError` for a delay that is no multiple of `dt`, naming the first synapse.
         """
-        return make_route(self._edges(jnp if is_traced(self) else np), dt, what)
 
+    @abc.abstractmethod
     def deposit(
         self, ring: Array, s: Any, route: Any, head: Array, weight: ArrayLike | None = None
     ) -> Shaped[Array, "steps n_post"]:
@@ -234,12 +254,6 @@ class AbstractConnectivity(eqx.Module):
 
         ```
         """
-        w = self._checked_weight() if weight is None else self._as_weight(weight)
-        s = _spikes(s, self.n_pre, w)
-        dtype = _dtype(ring, s, w)
-        w, row, column = self._factors(_cast(w, dtype))
-        s = _map_values(s, lambda x: x.astype(dtype) if row is None else x.astype(dtype) * row)
-        return follow(ring.astype(dtype), w.reshape(-1) if w.ndim else w, column, s, route, head)
 
     # --- other forms -------------------------------------------------------------------------
 
@@ -317,29 +331,6 @@ class AbstractConnectivity(eqx.Module):
         return self._select(
             positions(units[0], self.n_pre, "pre"), positions(units[1], self.n_post, "post")
         )
-
-    def round_delays(self, dt: float) -> Self:
-        r"""A connectivity whose delays are the nearest multiples of `dt`.
-
-        $$d \leftarrow \max(1, \operatorname{round}(d/dt))\, dt \text{ if } d > 0$$
-
-        So a delay never vanishes. A `FractionalDelay` becomes a plain one.
-
-        **Arguments:** `dt`: the step, ms.
-
-        ```python
-        >>> from fdyn.sparse import OneToOne
-        >>> OneToOne(1.0, n=3, delay=[0.0, 0.02, 0.27]).round_delays(0.125).delay.tolist()
-        [0.0, 0.125, 0.25]
-
-        ```
-        """
-        delay = self.delay.values if isinstance(self.delay, FractionalDelay) else self.delay
-        if delay is None:
-            return self
-        steps = jnp.where(delay > 0, jnp.maximum(jnp.round(delay / dt), 1), 0)
-        new = (steps * dt).astype(delay.dtype)
-        return eqx.tree_at(lambda c: c.delay, self, new, is_leaf=lambda x: x is self.delay)
 
 
 # --- vectors and events ----------------------------------------------------------------------

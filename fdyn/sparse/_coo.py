@@ -9,13 +9,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact, Int
 
-from ._base import FORMATS, AbstractConnectivity, values_of
+from ._base import FORMATS, values_of
 from ._checks import as_indices, as_size, as_weight, check_range
 from ._delay_field import as_delay
 from ._edges import Edges
+from ._listed import AbstractListed
 
 
-class COO(AbstractConnectivity):
+class COO(AbstractListed):
     r"""Coordinates: the pre- and the post-synaptic unit of every synapse, in any order.
 
     $$y_j = \sum_{p:\, \text{cols}_p = j} s_{\text{rows}_p}\, w_p$$

@@ -11,14 +11,15 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact, Int
 
-from ._base import FORMATS, AbstractConnectivity, values_of
+from ._base import FORMATS, values_of
 from ._checks import as_indices, as_size, as_weight, check_range
 from ._delay_field import as_delay
 from ._edges import Edges, starts
+from ._listed import AbstractListed
 from ._ops import contract
 
 
-class CSR(AbstractConnectivity):
+class CSR(AbstractListed):
     r"""Compressed sparse rows: the synapses of unit $i$ are those from `indptr[i]` on.
 
     $$y_j = \sum_i \sum_{p = \text{indptr}_i}^{\text{indptr}_{i+1} - 1}
@@ -127,7 +128,7 @@ class CSR(AbstractConnectivity):
         return contract("s", zeros, w, g, self.indices, self.indptr)
 
 
-class CSC(AbstractConnectivity):
+class CSC(AbstractListed):
     r"""Compressed sparse columns: the synapses onto unit $j$ are those from `indptr[j]` on.
 
     $$y_j = \sum_{p = \text{indptr}_j}^{\text{indptr}_{j+1} - 1} s_{\text{indices}_p}\, w_p$$

@@ -99,10 +99,10 @@ class Route(eqx.Module):
     part: Array | None
 
 
-def make_route(edges: Any, dt: float, what: str) -> tuple[Route, int]:
+def make_route(edges: Any, dt: float, what: str, longest: float | None) -> tuple[Route, int]:
     """The route of a list of synapses with delays, and the most steps that one takes."""
     n_pre, n_post = edges.shape
-    lag, most = steps_of_delay(edges.delay, dt, what)
+    lag, most = steps_of_delay(edges.delay, dt, what, longest)
     depth = most + 1
     xp: Any = jnp if is_traced((edges.rows, edges.cols, lag)) else np
     rows, cols, lag = (xp.asarray(x) for x in (edges.rows, edges.cols, lag))
@@ -197,8 +197,15 @@ def steps_of_delay(
 
 
 def is_common(delay: Any) -> bool:
-    """Whether a delay is one for all synapses."""
-    return (delay.values if isinstance(delay, FractionalDelay) else delay).shape == ()
+    """Whether a delay is one for all synapses; a law is none."""
+    values = delay.values if isinstance(delay, FractionalDelay) else delay
+    return getattr(values, "shape", None) == ()
+
+
+def longest(delay: Any) -> float | None:
+    """The longest of plain delays, ms, where they are known."""
+    known = eqx.is_array(delay) and not is_traced(delay)
+    return float(np.max(np.asarray(delay), initial=0.0)) if known else None
 
 
 def _slack(steps: Any, dtype: Any) -> Any:

@@ -9,13 +9,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
-from ._base import AbstractConnectivity, values_of
+from ._base import values_of
 from ._checks import as_size, as_weight
 from ._delay_field import as_delay, map_delay
 from ._edges import Edges
+from ._listed import AbstractListed
 
 
-class Dense(AbstractConnectivity):
+class Dense(AbstractListed):
     r"""Every pre-synaptic unit reaches every post-synaptic one, by a plain matrix product.
 
     $$y_j = \sum_i s_i\, w_{ij}$$

@@ -9,14 +9,15 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact, Int
 
-from ._base import FORMATS, AbstractConnectivity, values_of
+from ._base import FORMATS, values_of
 from ._checks import as_indices, as_size, as_weight, check_range
 from ._delay_field import as_delay
 from ._edges import Edges
+from ._listed import AbstractListed
 from ._ops import contract
 
 
-class FixedFanOut(AbstractConnectivity):
+class FixedFanOut(AbstractListed):
     r"""Every pre-synaptic unit has the same number `k` of synapses.
 
     $$y_j = \sum_{i, m:\, \text{targets}_{im} = j} s_i\, w_{im}$$
@@ -118,7 +119,7 @@ class FixedFanOut(AbstractConnectivity):
         return contract("s", jnp.zeros((self.n_pre,), g.dtype), w, g, self.targets)
 
 
-class FixedFanIn(AbstractConnectivity):
+class FixedFanIn(AbstractListed):
     r"""Every post-synaptic unit has the same number `k` of synapses.
 
     $$y_j = \sum_m s_{\text{sources}_{jm}}\, w_{jm}$$

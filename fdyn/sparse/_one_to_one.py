@@ -8,13 +8,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
-from ._base import FORMATS, AbstractConnectivity, values_of
+from ._base import FORMATS, values_of
 from ._checks import as_size, as_weight
 from ._delay_field import as_delay
 from ._edges import Edges
+from ._listed import AbstractListed
 
 
-class OneToOne(AbstractConnectivity):
+class OneToOne(AbstractListed):
     r"""Unit $i$ reaches unit $i$ and no other.
 
     $$y_i = s_i\, w_i$$
