@@ -1,5 +1,6 @@
 """Raw accelerator kernels: arrays in, arrays out. Each comes with a reference in plain JAX."""
 
+from ._common import why_not as why_not
 from ._event_product import event_product as event_product
 from ._event_product import event_product_reference as event_product_reference
 from ._plastic_update import plastic_update as plastic_update

@@ -25,7 +25,7 @@ def check_call(backend: str, dtype, targets: Array, row_start: Array | None) -> 
         raise ValueError(f"the kernel for a {backend.upper()} takes {reason}; the reference does")
 
 
-def why_not(backend: str, dtype, targets: Array, row_start: Array | None) -> str | None:
+def why_not(backend: str, dtype, targets: Array, row_start: Array | None = None) -> str | None:
     """What a back end takes and was not given, or `None`."""
     floats = ("float32", "float64") if backend == "gpu" else ("float32",)
     if jnp.dtype(dtype).name not in floats:

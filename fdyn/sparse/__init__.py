@@ -1,5 +1,6 @@
 """Connectivities and their event-driven products."""
 
+from ._accelerator import use_pallas as use_pallas
 from ._base import AbstractConnectivity as AbstractConnectivity
 from ._build_graph import power_law_cluster as power_law_cluster
 from ._build_graph import scale_free as scale_free

@@ -24,9 +24,10 @@ from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from ._accelerator import BACKENDS, accelerated
 from ._events import Events
 from ._native import native_enabled, native_target
-from ._reference import reference
+from ._reference import product, reference
 
 _NATIVE = ("float32", "float64")  # dtypes with native products
 _FACTORS = {"g": "ws", "s": "wg", "w": "sg"}
@@ -210,6 +211,11 @@ def _lower_reference(role, *operands, native, shifted, listed):
     return reference(role, *_sort(role, operands, shifted, listed))
 
 
+def _lower_accelerator(platform, role, *operands, native, shifted, listed):
+    named = _sort(role, operands, shifted, listed)
+    return reference(role, *named, accelerated(platform, product))
+
+
 def _lower_cpu(role, *operands, native, shifted, listed):
     values, pattern, core = _sort(role, operands, shifted, listed)
     acc, a, b = operands[:3]
@@ -238,7 +244,9 @@ def _define(role: str, primitive: Primitive) -> None:
     ad.primitive_jvps[primitive] = partial(_jvp, role)
     ad.primitive_transposes[primitive] = partial(_transpose, role)
     batching.primitive_batchers[primitive] = partial(_batch, role)
-    for rule, platform in ((_lower_reference, None), (_lower_cpu, "cpu")):
+    rules = {None: _lower_reference, "cpu": _lower_cpu}
+    rules |= {platform: partial(_lower_accelerator, platform) for platform in BACKENDS}
+    for platform, rule in rules.items():
         lowering = mlir.lower_fun(partial(rule, role), multiple_results=False)
         mlir.register_lowering(primitive, lowering, platform=platform)
 

@@ -111,7 +111,8 @@ def _rows_of(row_start: Array, n_synapses: int) -> Array:
     return jnp.repeat(rows, jnp.diff(row_start), total_repeat_length=n_synapses)
 
 
-def _product(role: str, pattern, *, acc, a, b, shift=None, index=None, count=None) -> Array:
+def product(role: str, pattern, *, acc, a, b, shift=None, index=None, count=None) -> Array:
+    """`acc` + the product of `a` and `b`, without batch axes."""
     if pattern[0].size == 0:
         return acc
     if role == "s":
@@ -122,13 +123,17 @@ def _product(role: str, pattern, *, acc, a, b, shift=None, index=None, count=Non
 
 
 def reference(
-    role: str, operands: dict[str, Array], pattern: tuple[Array, ...], n_core: dict[str, int]
+    role: str,
+    operands: dict[str, Array],
+    pattern: tuple[Array, ...],
+    n_core: dict[str, int],
+    product: Callable = product,
 ) -> Array:
     """`acc` + the product of `a` and `b`, one batch entry after the other.
 
     `operands` are `acc`, `a`, `b` and, if given, `shift` and the list of events `index`, `count`.
     `n_core` gives the number of axes of each behind the batch axes, which broadcast against each
-    other; where `acc` has size 1 the products are summed.
+    other; where `acc` has size 1 the products are summed. `product` works off one entry.
     """
     counted = jnp.iinfo(pattern[-1].dtype)
     if pattern[0].size > counted.max:
@@ -142,7 +147,7 @@ def reference(
     full = np.broadcast_shapes(*batches.values())
     if math.prod(full) == 1:
         one = {name: x.reshape(x.shape[rank:]) for name, x in operands.items()}
-        return _product(role, pattern, **one).reshape(acc.shape)
+        return product(role, pattern, **one).reshape(acc.shape)
     flat, slot = {}, {}
     for name, x in operands.items():
         flat[name] = x.reshape(math.prod(batches[name]), *x.shape[rank:])
@@ -153,7 +158,7 @@ def reference(
     def body(position, acc):
         at = slot["acc"][position]
         one = {name: x[slot[name][position]] for name, x in flat.items()}
-        return acc.at[at].set(_product(role, pattern, acc=acc[at], **one))
+        return acc.at[at].set(product(role, pattern, acc=acc[at], **one))
 
     n = np.int32(math.prod(full))
     return jax.lax.fori_loop(np.int32(0), n, body, start).reshape(acc.shape)
