@@ -119,15 +119,14 @@ def _compile_body(body, label, argtypes, n_statics):
                 warnings.filterwarnings("ignore", "Cannot cache", NumbaWarning)
                 attempt.compile(argtypes)
             return attempt
-        except NumbaError as error:
-            raise BodyError(
-                f"the Numba body of `{label}` does not compile. It gets arrays of NumPy (inputs "
-                "read-only) and plain numbers for inputs without axes, and may use what Numba "
-                f"supports in nopython mode. Numba says: {error}"
-            ) from error
-        except Exception:  # what the function has caught cannot be written to a cache
-            if attempt is not body:
-                raise
+        except Exception as error:
+            # What the function has caught may be impossible to write to a cache.
+            if isinstance(error, NumbaError) or attempt is not body:
+                raise BodyError(
+                    f"the Numba body of `{label}` does not compile. It gets arrays of NumPy "
+                    "(inputs read-only) and plain numbers for inputs without axes, and may use "
+                    f"what Numba supports in nopython mode. Numba says: {error}"
+                ) from error
     return body
 
 
@@ -169,7 +168,7 @@ def make_handler(name, body, label, inputs, outputs, in_place, statics, version)
         lines.append(f"b{k} = {source}(frame, {number})")
         place = f"pointer(start(b{k}, full, n_batch, position, {width}), t{k})"
         if not writable and n_axes == 0:
-            operands.append(f"{place}[0]")
+            operands.append(f"carray({place}, 1)[0]")
             argtypes.append(scope[f"t{k}"])
             return
         shape = "".join(f"dim(b{k}, {axis}), " for axis in range(-n_axes, 0))
@@ -217,8 +216,5 @@ def make_handler(name, body, label, inputs, outputs, in_place, statics, version)
     )
     # The number of operands differs from operator to operator, which Numba wants spelled out.
     exec(source, scope)
-    try:
-        address, compiled = compile_handler(scope["handler"], name)
-    except NumbaError as error:
-        raise BodyError(f"the Numba body of `{label}` does not compile: {error}") from error
+    address, compiled = compile_handler(scope["handler"], name)
     return address, (compiled, message, scope)
