@@ -41,5 +41,7 @@ from ._plastic import update_on_pre as update_on_pre
 from ._reduce import pre2post as pre2post
 from ._reduce import pre2syn as pre2syn
 from ._reduce import syn2post as syn2post
+from ._procedural import Procedural as Procedural
+from ._procedural_space import ByDistance as ByDistance
 from ._shard import split_post as split_post
 from ._synapse_index import SynapseIndex as SynapseIndex

@@ -1,0 +1,213 @@
+r"""The three products of a procedural pattern, closed under transposition.
+
+All are the form $T(w, s, g) = \sum_{ij} P_{ij}\,(w_0 + w_1 \varphi_{ij})\, s_i\, g_j$ with one
+argument taken away, added to an accumulator of the shape of that argument, where the pattern
+$P_{ij} \in \{0, 1\}$ and the random part $\varphi_{ij}$ of the weights are generated anew in each
+product:
+
+| primitive | role | yields |
+|---|---|---|
+| scatter | `"g"` | $y_j + \sum_i P_{ij} (w_0 + w_1 \varphi_{ij}) s_i$ |
+| gather | `"s"` | $x_i + \sum_j P_{ij} (w_0 + w_1 \varphi_{ij}) g_j$ |
+| outer | `"w"` | $u_0 + \sum_{ij} P_{ij} s_i g_j$, $u_1 + \sum_{ij} P_{ij} \varphi_{ij} s_i g_j$ |
+
+So the cotangent of either factor is one of the other two, at every order. Batches are worked off
+one after the other.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array
+
+from ._native import native_enabled, native_target
+from ._ops import _varying
+from ._procedural_reference import Pattern, Plan, n_blocks, reference
+
+_NATIVE = ("float32", "float64")  # dtypes with native products
+_FACTORS = {"g": "ws", "s": "wg", "w": "sg"}
+_PRIMITIVES = {
+    "g": Primitive("procedural_scatter"),
+    "s": Primitive("procedural_gather"),
+    "w": Primitive("procedural_outer"),
+}
+
+
+def generate(
+    role: str,
+    plan: Plan,
+    pattern: Pattern,
+    acc: Array,
+    a: Array,
+    b: Array,
+    *,
+    shift: Array | None = None,
+    events: tuple[Array, Array] | None = None,
+) -> Array:
+    """`acc` + the product with role `role` of the factors `a` and `b`.
+
+    **Arguments:**
+
+    - `role`: `"g"` (factors weights, spikes), `"s"` (weights, post-synaptic values) or `"w"`
+        (spikes, post-synaptic values).
+    - `plan`, `pattern`: what the synapses are generated from.
+    - `acc`: what the product is added to; written in place inside a loop on the CPU.
+    - `a`, `b`: the factors, of the accumulator's dtype: coefficients of the weights `[1]` for
+        constant ones, else `[2]`; spikes `[n_pre]`; post-synaptic values `[n_slots * n_post]`.
+    - `shift`: an integer; the post-synaptic vector is a circle, and place `j` stands for
+        `(j + shift) mod` its length.
+    - `events`: the rows with `s != 0`, int32 `[n_pre]`, and how many they are, int32 `[]`, for
+        the roles `"g"` and `"w"`; else they are searched for. Derivatives make no use of them.
+
+    **Returns:** an array like `acc`.
+    """
+    arrays = [x for x in pattern if x is not None]
+    more = [] if shift is None else [jnp.asarray(shift).astype(jnp.int32)]
+    return _bind(
+        role,
+        *(acc, a, b, *arrays, *more, *(events or ())),
+        plan=plan,
+        shifted=shift is not None,
+        listed=events is not None,
+        native=native_enabled(),
+    )
+
+
+def _bind(role: str, *operands: Array, **params) -> Array:
+    # Between shards a primitive of ours takes operands that differ over the same axes.
+    axes = frozenset().union(*map(_varying, operands))
+    if axes:
+        operands = tuple(
+            jax.lax.pcast(x, tuple(sorted(axes - _varying(x))), to="varying") for x in operands
+        )
+    return _PRIMITIVES[role].bind(*operands, **params)
+
+
+def _sort(operands, plan, shifted, listed):
+    """The pattern, the shift and the list of events among the operands behind the factors."""
+    n_arrays = 2 if plan.grid is None else 6
+    rest = list(operands[3 + n_arrays :])
+    turn = rest.pop(0) if shifted else None
+    return Pattern(*operands[3 : 3 + n_arrays]), turn, tuple(rest) if listed else None
+
+
+def _abstract(role, *operands, plan, shifted, listed, native):
+    # The handler trusts these shapes; a leaf that was replaced has not been through a constructor.
+    acc, a, b = operands[:3]
+    pattern, turn, events = _sort(operands, plan, shifted, listed)
+    values = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
+    n_weights = 1 if plan.law == "constant" else 2
+    if "w" in values and values["w"].shape != (n_weights,):
+        raise ValueError(f"coefficients of shape {values['w'].shape}, expected {(n_weights,)}")
+    ranks = tuple(x.ndim for x in pattern if x is not None)
+    if pattern.numbers.shape != (7,) or ranks not in ((1, 1), (1, 1, 2, 1, 1, 1)):
+        raise ValueError(
+            f"the pattern has arrays of {ranks} axes; a stack of connectivities needs jax.vmap"
+        )
+    if "g" in values:
+        (size,) = values["g"].shape
+        if size % max(plan.n_post, 1) or (plan.delay == "none" and size != plan.n_post):
+            raise ValueError(f"post-synaptic vector of {size}, expected {plan.n_post} per slot")
+    if events is not None and "s" in values:
+        index, count = events
+        if index.shape != values["s"].shape or index.dtype != jnp.int32 or count.shape != ():
+            raise ValueError(
+                f"a list of events of {index.dtype} {index.shape} and a count of shape "
+                f"{count.shape}, expected int32 {values['s'].shape} and ()"
+            )
+    return acc
+
+
+def _jvp(role, primals, tangents, *, listed, **params):
+    d_acc, d_a, d_b, *_ = tangents
+    out = _bind(role, *primals, listed=listed, **params)
+    acc, a, b, *rest = primals[: len(primals) - 2 * listed]
+    bind = partial(_bind, role, listed=False, **params)
+    tangent = ad.instantiate_zeros(d_acc)
+    if type(d_a) is not ad.Zero:
+        tangent = bind(tangent, d_a, b, *rest)
+    if type(d_b) is not ad.Zero:
+        tangent = bind(tangent, a, d_b, *rest)
+    return out, tangent
+
+
+def _transpose(role, cotangent, acc, a, b, *rest, listed, **params):
+    result = [cotangent if ad.is_undefined_primal(acc) else None, None, None]
+    nothing = [None] * len(rest)
+    if type(cotangent) is ad.Zero:
+        return [*result, *nothing]
+    rest = rest[: len(rest) - 2 * listed]
+    values = dict(zip(_FACTORS[role], (a, b), strict=True), **{role: cotangent})
+    for place, wanted in enumerate(_FACTORS[role], start=1):
+        if ad.is_undefined_primal(values[wanted]):
+            aval = values[wanted].aval
+            factors = (values[factor] for factor in _FACTORS[wanted])
+            zeros = jnp.zeros(aval.shape, aval.dtype)
+            result[place] = _bind(wanted, zeros, *factors, *rest, listed=False, **params)
+    return [*result, *nothing]
+
+
+def _batch(role, args, axes, **params):
+    def one(mapped):
+        mapped = iter(mapped)
+        operands = (x if axis is None else next(mapped) for x, axis in zip(args, axes, strict=True))
+        return _bind(role, *operands, **params)
+
+    front = [
+        jnp.moveaxis(x, axis, 0) for x, axis in zip(args, axes, strict=True) if axis is not None
+    ]
+    return jax.lax.map(one, front), 0
+
+
+def _lower_reference(role, *operands, plan, shifted, listed, native):
+    pattern, turn, events = _sort(operands, plan, shifted, listed)
+    acc, a, b = operands[:3]
+    return reference(role, plan, pattern, acc, a, b, turn, events)
+
+
+def _lower_cpu(role, *operands, plan, shifted, listed, native):
+    acc = operands[0]
+    pattern, _, _ = _sort(operands, plan, shifted, listed)
+    target = None
+    if (
+        native
+        and acc.dtype.name in _NATIVE
+        and plan.n_post
+        and operands[{"g": 2}.get(role, 0)].size
+    ):
+        axes = 0 if plan.grid is None else 1 + (plan.grid[0] > 1)
+        variant = (
+            role, plan.law, plan.delay, axes, plan.periodic, shifted, listed, acc.dtype.name,
+        )  # fmt: skip
+        name = "_".join(("fdyn_procedural", *(str(part).lower() for part in variant)))
+        target = native_target(name, "_procedural_handler", *variant)
+    if target is None:
+        return _lower_reference(
+            role, *operands, plan=plan, shifted=shifted, listed=listed, native=native
+        )
+    per_line = n_blocks(pattern, plan)[1]
+    sizes = jnp.asarray(
+        np.array([plan.block, plan.n_post, *(plan.grid or (0, 0)), per_line], np.int32)
+    )
+    call = jax.ffi.ffi_call(target, jax.typeof(acc), input_output_aliases={0: 0})
+    return call(*operands, sizes)
+
+
+def _define(role: str, primitive: Primitive) -> None:
+    static = ("plan", "native", "shifted", "listed")
+    primitive.def_impl(jax.jit(primitive.bind, static_argnames=static))
+    primitive.def_abstract_eval(partial(_abstract, role))
+    ad.primitive_jvps[primitive] = partial(_jvp, role)
+    ad.primitive_transposes[primitive] = partial(_transpose, role)
+    batching.primitive_batchers[primitive] = partial(_batch, role)
+    for rule, platform in ((_lower_reference, None), (_lower_cpu, "cpu")):
+        lowering = mlir.lower_fun(partial(rule, role), multiple_results=False)
+        mlir.register_lowering(primitive, lowering, platform=platform)
+
+
+for _role, _primitive in _PRIMITIVES.items():
+    _define(_role, _primitive)
