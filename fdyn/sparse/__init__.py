@@ -38,10 +38,10 @@ from ._native import use_native as use_native
 from ._one_to_one import OneToOne as OneToOne
 from ._plastic import update_on_post as update_on_post
 from ._plastic import update_on_pre as update_on_pre
+from ._procedural import Procedural as Procedural
+from ._procedural_space import ByDistance as ByDistance
 from ._reduce import pre2post as pre2post
 from ._reduce import pre2syn as pre2syn
 from ._reduce import syn2post as syn2post
-from ._procedural import Procedural as Procedural
-from ._procedural_space import ByDistance as ByDistance
 from ._shard import split_post as split_post
 from ._synapse_index import SynapseIndex as SynapseIndex
