@@ -11,28 +11,42 @@ BACKENDS = ("gpu", "tpu")
 LANES = 128  # of a TPU's vector registers, and threads of a program on a GPU
 PROGRAMS = 2048  # on a GPU: more than run at once, few enough that idle ones cost nothing
 ITEMS = 4096  # on a TPU: entries of the lists in its scalar memory
+GATHERED = 262_144  # on a TPU: values that lie in fast memory together with a one-hot matrix
 _ROWS = 512  # on a TPU: rows of 128 post-synaptic units in one block
 _CHUNK = 512  # on a TPU: synapses in one piece of rows that have any length
 _WIDEST = 1024  # on a TPU: the longest row that is worked off in one piece
 
 
-def check_call(backend: str, dtype, targets: Array, row_start: Array | None) -> None:
-    """The one error for what a back end does not take."""
+def check_call(backend: str, *what, **also) -> None:
+    """The one error for what a back end does not take; arguments as of `why_not`."""
     if backend not in BACKENDS:
         raise ValueError(f"backend is {backend!r}, expected one of {', '.join(BACKENDS)}")
-    reason = why_not(backend, dtype, targets, row_start)
+    reason = why_not(backend, *what, **also)
     if reason:
         raise ValueError(f"the kernel for a {backend.upper()} takes {reason}; the reference does")
 
 
-def why_not(backend: str, dtype, targets: Array, row_start: Array | None = None) -> str | None:
-    """What a back end takes and was not given, or `None`."""
+def why_not(
+    backend: str,
+    dtype,
+    targets: Array,
+    row_start: Array | None = None,
+    *,
+    positions: Array | None = None,
+    gathered: int = 0,
+) -> str | None:
+    """What a back end takes and was not given, or `None`; `gathered` is the size of `x`."""
     floats = ("float32", "float64") if backend == "gpu" else ("float32",)
     if jnp.dtype(dtype).name not in floats:
         return f"values of {' or '.join(floats)}, not of {jnp.dtype(dtype).name}"
-    for name, x in (("targets", targets), ("row_start", row_start)):
+    integers = {"targets": targets, "row_start": row_start, "positions": positions}
+    for name, x in integers.items():
         if x is not None and x.dtype != jnp.int32:
             return f"`{name}` of int32, not of {x.dtype}"
+    if backend == "tpu" and positions is not None:
+        return "weights in the order of the rows, not elsewhere at `positions`"
+    if backend == "tpu" and gathered > GATHERED:
+        return f"at most {GATHERED:,} values of `x`, not {gathered:,}"
     return None
 
 
@@ -40,6 +54,12 @@ def listed_rows(s: Array) -> tuple[Array, Array]:
     """The rows with `s != 0` in rising order, then zeros, int32 `[n_pre]`, and their number."""
     (found,) = jnp.nonzero(s, size=s.shape[0], fill_value=0)
     return found.astype(jnp.int32), jnp.sum(s != 0, dtype=jnp.int32)
+
+
+def like(x: Array) -> jax.ShapeDtypeStruct:
+    """Shape and dtype of an array, and over which shards of a `shard_map` it differs."""
+    kind = jax.typeof(x)
+    return jax.ShapeDtypeStruct(kind.shape, kind.dtype, manual_axis_type=kind.manual_axis_type)
 
 
 def around(place, shift, n):

@@ -11,7 +11,7 @@ Every synapse belongs to one row, so nothing is atomic and the result is the sam
 **On a TPU** (Mosaic) there is no gather. The vector x lies in fast memory as rows of 128; a one-hot
 matrix times it fetches the row of each synapse, on the matrix unit, and a second one picks the
 lane: for each synapse of an active row n_post multiply-adds and n_post / 128 + 128 comparisons.
-All of x must fit: at most 262,144 post-synaptic units, of which none may be infinite or NaN.
+All of x must fit: at most 262,144 values, of which none may be infinite or NaN.
 """
 
 import functools
@@ -24,10 +24,19 @@ from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 from jax.experimental.pallas import triton as plgpu
 
-from ._common import LANES, Chunks, check_call, each_chunk, listed_rows, one_hot, programs, span_of
+from ._common import (
+    LANES,
+    Chunks,
+    check_call,
+    each_chunk,
+    like,
+    listed_rows,
+    one_hot,
+    programs,
+    span_of,
+)
 
 _ZERO = np.int32(0)
-_WIDEST_POST = 262_144  # on a TPU: units whose values and one-hot matrix lie in fast memory
 
 
 def plastic_update_reference(
@@ -39,6 +48,7 @@ def plastic_update_reference(
     *,
     low: Array,
     high: Array,
+    positions: Array | None = None,
 ) -> Array:
     """What `plastic_update` computes, over all synapses, in plain JAX; arguments as there."""
     flat = targets.reshape(-1)
@@ -48,9 +58,11 @@ def plastic_update_reference(
         spikes = jnp.repeat(s, jnp.diff(row_start), total_repeat_length=flat.size)
     inside = (flat >= 0) & (flat < x.shape[0])
     values = x.at[jnp.where(inside, flat, 0)].get(mode="clip")
-    w = weight.reshape(-1)
+    places = jnp.arange(flat.size) if positions is None else positions
+    w = weight.reshape(-1)[places]
     moved = jnp.minimum(jnp.maximum(w + spikes * values, low), high)
-    return jnp.where(inside & (spikes != 0), moved, w).reshape(weight.shape)
+    moved = jnp.where(inside & (spikes != 0), moved, w)
+    return weight.reshape(-1).at[places].set(moved).reshape(weight.shape)
 
 
 def plastic_update(
@@ -62,6 +74,7 @@ def plastic_update(
     *,
     low: Array,
     high: Array,
+    positions: Array | None = None,
     rows: tuple[Array, Array] | None = None,
     backend: str,
     interpret: bool = False,
@@ -70,13 +83,15 @@ def plastic_update(
 
     **Arguments:**
 
-    - `weight`: in the shape of `targets`; float32, on a GPU also float64.
+    - `weight`: in the shape of `targets`, or any with `positions`; float32, on a GPU also float64.
     - `s`: what each row's synapses move by, zero for those that stay, `[n_pre]`; dtype of `weight`.
     - `x`: post-synaptic factor, `[n_post]`; dtype of `weight`.
     - `targets`: int32 `[n_pre, k]` if all rows have k synapses, else `[n_synapses]` row by row. A
         synapse with a target outside `[0, n_post)` stays as it is.
     - `row_start`: where each row begins, and the end, int32 `[n_pre + 1]`; with `[n_synapses]`.
     - `low`, `high`: bounds of the updated weights, `[]`; dtype of `weight`.
+    - `positions`: where in the flat `weight` each synapse lies, int32 `[n_synapses]`, if not in
+        the order of the rows; no two alike; on a GPU only.
     - `rows`: the rows with `s != 0`, rising, int32 `[n_pre]`, and their number, int32 `[]`;
         by default they are searched for.
     - `backend`: `"gpu"` or `"tpu"`.
@@ -86,29 +101,28 @@ def plastic_update(
 
     **Raises:** `ValueError` for a dtype or a size that the back end does not take.
     """
-    check_call(backend, weight.dtype, targets, row_start)
-    if backend == "tpu" and x.shape[0] > _WIDEST_POST:
-        raise ValueError(
-            f"the kernel for a TPU takes at most {_WIDEST_POST:,} post-synaptic units, got "
-            f"{x.shape[0]:,}; the reference takes any number"
-        )
+    also = dict(positions=positions, gathered=x.shape[0])
+    check_call(backend, weight.dtype, targets, row_start, **also)
     if weight.size == 0 or x.size == 0:
         return weight
-    run = _on_gpu if backend == "gpu" else _on_tpu
     listed = listed_rows(s) if rows is None else rows
-    return run(weight, s, x, targets, row_start, *listed, jnp.stack([low, high]), interpret)
+    operands = (weight, s, x, targets, row_start, *listed, jnp.stack([low, high]), interpret)
+    return _on_gpu(*operands, positions) if backend == "gpu" else _on_tpu(*operands)
 
 
 # --- GPU ----------------------------------------------------------------------------------------
 
 
-def _gpu_kernel(*refs, n_post, pitch):
-    count_ref, rows_ref, s_ref, bounds_ref, x_ref, targets_ref, *starts, _, weight_ref = refs
+def _gpu_kernel(*refs, n_post, pitch, moved_about):
+    count_ref, rows_ref, s_ref, bounds_ref, x_ref, targets_ref, *refs, _, weight_ref = refs
+    positions_ref, starts = (refs[0], refs[1:]) if moved_about else (None, refs)
     low, high, zero = bounds_ref[0], bounds_ref[1], np.zeros((), weight_ref.dtype)
 
     def work(row, positions, in_row):
         target = plgpu.load(targets_ref.at[positions], mask=in_row, other=np.int32(-1))
-        inside = in_row & (target >= _ZERO) & (target < np.int32(n_post))
+        inside = in_row & (target >= _ZERO) & (target < np.int32(n_post)) & (s_ref[row] != 0)
+        if positions_ref is not None:
+            positions = plgpu.load(positions_ref.at[positions], mask=inside, other=_ZERO)
         moved = plgpu.load(x_ref.at[target], mask=inside, other=zero) * s_ref[row]
         moved += plgpu.load(weight_ref.at[positions], mask=inside, other=zero)
         moved = jnp.minimum(jnp.maximum(moved, low), high)
@@ -117,15 +131,18 @@ def _gpu_kernel(*refs, n_post, pitch):
     each_chunk(count_ref[0], rows_ref, span_of(pitch, *starts), work)
 
 
-def _on_gpu(weight, s, x, targets, row_start, rows, count, bounds, interpret):
+def _on_gpu(weight, s, x, targets, row_start, rows, count, bounds, interpret, positions):
     starts = [] if row_start is None else [row_start]
+    places = [] if positions is None else [positions]
     flat = weight.reshape(-1)
-    operands = [count[None], rows, s, bounds, x, targets.reshape(-1), *starts, flat]
+    operands = [count[None], rows, s, bounds, x, targets.reshape(-1), *places, *starts, flat]
     pitch = targets.shape[1] if row_start is None else 0
     return pl.pallas_call(
-        functools.partial(_gpu_kernel, n_post=x.shape[0], pitch=pitch),
+        functools.partial(
+            _gpu_kernel, n_post=x.shape[0], pitch=pitch, moved_about=positions is not None
+        ),
         grid=programs(s.shape[0], targets.size),
-        out_shape=jax.ShapeDtypeStruct(flat.shape, flat.dtype),
+        out_shape=like(flat),
         input_output_aliases={len(operands) - 1: 0},
         compiler_params=None if interpret else plgpu.CompilerParams(num_warps=4),
         interpret=interpret,
@@ -147,7 +164,7 @@ def _tpu_kernel(piece_ref, lower_ref, upper_ref, s_ref, bounds_ref, *refs, n_pos
 
     target = targets_ref[0]
     place = jax.lax.broadcasted_iota(jnp.int32, target.shape, 1)
-    inside = (place >= lower_ref[item]) & (place < upper_ref[item])
+    inside = (place >= lower_ref[item]) & (place < upper_ref[item]) & (s_ref[item] != 0)
     inside &= (target >= _ZERO) & (target < np.int32(n_post))
     row = jax.lax.shift_right_arithmetic(target, np.int32(7))
     lane = jax.lax.bitwise_and(target, np.int32(LANES - 1))
@@ -185,7 +202,7 @@ def _on_tpu(weight, s, x, targets, row_start, rows, count, bounds, interpret):
                 ],
                 out_specs=piece_spec,
             ),
-            out_shape=jax.ShapeDtypeStruct(weight.shape, weight.dtype),
+            out_shape=like(weight),
             input_output_aliases={len(scalars) + 2: 0},
             interpret=interpret,
             name="plastic_update",

@@ -94,6 +94,30 @@ def test_more_rows_than_fit_into_the_lists_of_a_tpu(monkeypatch, layout):
     assert_allclose(w, by_hand(*args), rtol=1e-5, atol=1e-6)
 
 
+def test_weights_that_lie_elsewhere():
+    # The columns of a matrix of which the rows are stored.
+    _, s, x, sources, row_start = problem(**CASES["csr"])
+    rng = np.random.default_rng(5)
+    positions = rng.permutation(sources.size).astype("int32")
+    weight = jnp.asarray(rng.normal(size=sources.size), "float32")
+    expected = np.array(weight)
+    expected[positions] = by_hand(weight[positions], s, x, sources, row_start)
+    args = weight.reshape(12, 7), s, x, sources, row_start
+    moved = dict(positions=jnp.asarray(positions), **bounds())
+    assert_allclose(plastic_update_reference(*args, **moved).ravel(), expected, rtol=1e-5)
+    assert_allclose(step_by_step(*args, **moved, backend="gpu").ravel(), expected, rtol=1e-5)
+    assert CALLS["gpu"] in lower_for("cuda", partial(plastic_update, backend="gpu", **moved), *args)
+    with pytest.raises(ValueError, match="TPU takes weights in the order of the rows"):
+        plastic_update(*args, **moved, backend="tpu")
+
+
+@pytest.mark.parametrize("backend", CALLS)
+def test_a_listed_row_without_a_spike_stays(backend):
+    args = problem(**CASES["none active"])
+    rows = jnp.arange(12, dtype="int32"), jnp.asarray(12, "int32")
+    assert_array_equal(step_by_step(*args, **bounds(), rows=rows, backend=backend), args[0])
+
+
 def test_double_precision_on_a_gpu():
     args = problem(**CASES["csr"], dtype="float64")
     w = step_by_step(*args, **bounds("float64"), backend="gpu")
@@ -120,5 +144,5 @@ def test_what_a_back_end_does_not_take():
     with pytest.raises(ValueError, match="TPU takes values of float32, not of float64"):
         plastic_update(*args, **bounds("float64"), backend="tpu")
     weight, s, x, targets = problem(**CASES["fan_out"])
-    with pytest.raises(ValueError, match="at most 262,144 post-synaptic units, got 300,000"):
+    with pytest.raises(ValueError, match="at most 262,144 values of `x`, not 300,000"):
         plastic_update(weight, s, jnp.zeros(300_000, x.dtype), targets, **bounds(), backend="tpu")
