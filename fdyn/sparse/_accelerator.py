@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from functools import wraps
 
 import jax
 import jax.numpy as jnp
@@ -63,3 +64,33 @@ def accelerated(platform: str, product: Callable) -> Callable:
         )
 
     return kernel
+
+
+def accelerated_update(platform: str, reference: Callable) -> Callable:
+    """The body of a plastic update on an accelerator: the kernel, or what it stands in for."""
+    backend = BACKENDS[platform]
+
+    @wraps(reference)
+    def body(w, s, x, low, high, index, count, partners, *rest):
+        arrays = (w, s, x, low, high, index, count, partners, *rest)
+        positions, row_start = (None, None, *rest)[-2:]
+        reason = pallas_kernels.why_not(
+            backend, w.dtype, partners, row_start, positions=positions, gathered=x.size
+        )
+        if not _pallas.value or reason or low.size > 1 or high.size > 1:
+            return reference(*arrays)
+        return kernel(*arrays)
+
+    @jax.custom_batching.sequential_vmap
+    def kernel(w, s, x, low, high, index, count, partners, *rest):
+        positions, row_start = (None, None, *rest)[-2:]
+        return pallas_kernels.plastic_update(
+            *(w, s, x, partners, row_start),
+            low=low.reshape(()),
+            high=high.reshape(()),
+            positions=positions,
+            rows=(index, count),
+            backend=backend,
+        )
+
+    return body

@@ -13,6 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Inexact
 
+from ._accelerator import BACKENDS, accelerated_update
 from ._csr import CSC, CSR
 from ._dense import Dense
 from ._event_op import event_op
@@ -276,3 +277,8 @@ def _(w, s, x, low, high, index, count, partners, positions, indptr):
 def _spread(s: Array, indptr: Array, n_synapses: int) -> Array:
     """The value of the unit that each synapse is listed with."""
     return jnp.repeat(s, jnp.diff(indptr), total_repeat_length=n_synapses)
+
+
+for _op in (_equal, _compressed, _indexed):
+    for _platform in BACKENDS:
+        _op.accelerator(_platform)(accelerated_update(_platform, _op.__wrapped__))
