@@ -14,7 +14,9 @@ from ._dense import Dense
 from ._fixed_fan_out import FixedFanOut
 
 
-def grid_positions(shape: int | Sequence[int], spacing: float | Sequence[float] = 1.0):
+def grid_positions(
+    shape: int | Sequence[int], spacing: float | Sequence[float] = 1.0
+) -> np.ndarray:
     """Positions of units on a regular grid, the last axis running fastest.
 
     With `period = shape * spacing` the grid closes to a ring or a torus.

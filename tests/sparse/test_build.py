@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 from fdyn.sparse import (
     CSR,
     FixedFanOut,
+    Normal,
+    Uniform,
     fixed_in_degree,
     fixed_out_degree,
     fixed_probability,
+    fixed_total_number,
     from_coo,
     from_dense,
+    modular,
 )
 
 KEY = jax.random.key(0)
@@ -142,8 +146,16 @@ def test_in_degree_statistics():
     assert np.abs(out_degrees - 300).max() < 5 * np.sqrt(300)
 
 
+THIRDS = (
+    (fixed_probability, 0.2),
+    (fixed_out_degree, 5),
+    (fixed_in_degree, 5),
+    (fixed_total_number, 100),
+)
+
+
 def test_key_decides():
-    for build, third in ((fixed_probability, 0.2), (fixed_out_degree, 5), (fixed_in_degree, 5)):
+    for build, third in THIRDS:
         one, same = build(KEY, 30, 30, third, 1.0), build(KEY, 30, 30, third, 1.0)
         other = build(jax.random.key(1), 30, 30, third, 1.0)
         np.testing.assert_array_equal(one.to_dense(), same.to_dense())
@@ -163,6 +175,169 @@ def test_weight_per_synapse():
         fixed_probability(KEY, 10, 5, 1.0, np.arange(20.0))
 
 
+@pytest.mark.parametrize("build, third", THIRDS)
+def test_laws(build, third):
+    """Weights and delays come from streams of their own, independent of all else."""
+    plain = build(KEY, 40, 40, third, 1.0)
+    weights, delays = Normal(2.0, 0.5), Uniform(1.0, 3.0)
+    conn = build(KEY, 40, 40, third, weights, delay=delays)
+    np.testing.assert_array_equal(counts(conn), counts(plain))
+    assert plain.delay is None and conn.delay.shape == conn.weight.shape
+    w, d = np.asarray(conn.weight).ravel(), np.asarray(conn.delay).ravel()
+    n = w.size
+    assert n == conn.n_synapses and abs(np.corrcoef(w, d)[0, 1]) < 4.5 / np.sqrt(n)
+    assert abs(w.mean() - 2) < 4.5 * 0.5 / np.sqrt(n) and abs(w.std() - 0.5) < 4.5 * 0.5 / n**0.5
+    assert abs(d.mean() - 2) < 4.5 * np.sqrt(1 / 3 / n) and d.min() >= 1 and d.max() < 3
+    np.testing.assert_array_equal(build(KEY, 40, 40, third, weights).weight, conn.weight)
+    np.testing.assert_array_equal(build(KEY, 40, 40, third, 1.0, delay=delays).delay, conn.delay)
+    assert build(KEY, 40, 40, third, 1.0, delay=1.5).delay.shape == ()
+
+
+def test_float32(float32):
+    conn = fixed_probability(KEY, 30, 30, 0.2, Normal(2.0, 0.5), delay=Uniform(1.0, 3.0))
+    assert conn.weight.dtype == conn.delay.dtype == np.float32
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.floats(0, 1), st.integers(0, 99), st.booleans())
+@SETTINGS
+def test_fixed_total_number(n_pre, n_post, fraction, seed, multapses):
+    key = jax.random.key(seed)
+    n = round(fraction * n_pre * n_post)
+    conn = fixed_total_number(key, n_pre, n_post, n, 1.0, multapses=multapses)
+    assert type(conn) is CSR and conn.n_synapses == n
+    assert multapses or counts(conn).max(initial=0) <= 1
+    assert_sorted(conn)
+    same = fixed_total_number(key, n_pre, n_post, fraction, 1.0, multapses=multapses)
+    np.testing.assert_array_equal(counts(same), counts(conn))
+
+
+@pytest.mark.parametrize("n", [3, 29])
+@pytest.mark.parametrize("multapses", [True, False])
+@pytest.mark.parametrize("autapses", [True, False])
+def test_all_sets_of_pairs_are_equally_likely(n, multapses, autapses):
+    """Each pair, and each two pairs, are drawn as often as the count of the sets says."""
+    units, runs = 6, 300
+    pairs = units * (units if autapses else units - 1)
+    total, both = np.zeros(units**2), np.zeros((units**2, units**2))
+    for i in range(runs):
+        options = {"multapses": multapses, "autapses": autapses}
+        table = counts(fixed_total_number(jax.random.key(i), units, units, n, 1.0, **options))
+        total += table.ravel()
+        both += np.outer(table, table)
+    used = np.ones(units**2, bool) if autapses else ~np.eye(units, dtype=bool).ravel()
+    assert not total[~used].any()
+    share = n / pairs
+    variance = n * (1 / pairs) * (1 - 1 / pairs) if multapses else share * (1 - share)
+    assert np.abs(total[used] - runs * share).max() < 4.5 * np.sqrt(runs * variance)
+    off = both[np.ix_(used, used)][~np.eye(pairs, dtype=bool)]
+    exact = runs * n * (n - 1) / (pairs**2 if multapses else pairs * (pairs - 1))
+    np.testing.assert_allclose(off.mean(), exact, rtol=0.02 if multapses else 1e-12)
+    assert np.abs(off - exact).max() < 6 * np.sqrt(exact + 1) * np.sqrt(1 + n / pairs)
+
+
+def test_large_totals():
+    for n in (1, 1000, 999_999, 1_000_000):
+        assert fixed_total_number(KEY, 1000, 1000, n, 1.0).n_synapses == n
+    sparse = fixed_total_number(KEY, 10**6, 10**6, 50, 1.0, autapses=False)
+    assert sparse.n_synapses == 50
+
+
+def test_fractions_of_candidates():
+    assert fixed_out_degree(KEY, 10, 30, 0.1, 1.0).targets.shape == (10, 3)
+    assert fixed_in_degree(KEY, 11, 11, 0.5, 1.0, autapses=False).n_synapses == 11 * 5
+    assert fixed_total_number(KEY, 4, 4, 1.0, 1.0, autapses=False).n_synapses == 12
+    assert fixed_total_number(KEY, 4, 4, 1, 1.0, autapses=False).n_synapses == 1
+
+
+@pytest.mark.parametrize("autapses", [True, False])
+def test_a_part_of_the_units_sends(autapses):
+    n = 200
+    runs = [
+        counts(
+            fixed_probability(jax.random.key(i), n, n, 0.3, 1.0, pre_ratio=0.25, autapses=autapses)
+        )
+        for i in range(30)
+    ]
+    sending = np.array([table.any(1) for table in runs])
+    assert (sending.sum(1) == 50).all()
+    assert np.abs(sending.sum(0) - 7.5).max() < 5 * np.sqrt(30 * 0.25 * 0.75)
+    assert all(table.max() == 1 for table in runs)
+    assert autapses or not any(table.diagonal().any() for table in runs)
+    pairs = 50 * (n if autapses else n - 1)
+    z = [(table.sum() - 0.3 * pairs) / np.sqrt(0.21 * pairs) for table in runs]
+    assert np.abs(z).max() < 4.5 and abs(np.mean(z)) < 4.5 / np.sqrt(30)
+    assert fixed_probability(KEY, n, n, 0.3, 1.0, pre_ratio=0.0).n_synapses == 0
+
+
+# --- modules ------------------------------------------------------------------------------------
+
+SIZES, OTHER = [30, 0, 50], [40, 60]
+BLOCKS = np.array([[0.5, 0.0], [1.0, 1.0], [0.02, 1.0]])
+
+
+def blocks(matrix):
+    """Sums of a matrix over the pairs of groups."""
+    rows = np.split(matrix, np.cumsum(SIZES)[:-1], axis=0)
+    return np.array([[b.sum() for b in np.split(r, [40], axis=1)] for r in rows])
+
+
+def test_modular_probabilities():
+    found = [counts(modular(jax.random.key(i), SIZES, OTHER, BLOCKS, 1.0)) for i in range(10)]
+    assert max(table.max() for table in found) == 1
+    pairs = 10 * np.outer(SIZES, OTHER)
+    total = sum(blocks(table) for table in found)
+    spread = np.sqrt(pairs * BLOCKS * (1 - BLOCKS))
+    assert (np.abs(total - pairs * BLOCKS) <= 4.5 * spread).all()
+    assert total[0, 1] == 0 and total[2, 1] == pairs[2, 1]
+    one = modular(KEY, [20], [20], 1.0, 1.0, autapses=False)
+    np.testing.assert_array_equal(counts(one), 1 - np.eye(20, dtype=int))
+    assert modular(KEY, [], [3], 0.5, 1.0).shape == (0, 3)
+
+
+def test_modular_tables():
+    weights = [[Normal(5.0, 0.5), 0.0], [1.0, 1.0], [-3.0, Uniform(1.0, 2.0)]]
+    delays = np.array([[1.0, 0.0], [0.0, 0.0], [2.0, 3.0]])
+    conn = modular(KEY, SIZES, OTHER, BLOCKS, weights, delay=delays)
+    np.testing.assert_array_equal(counts(conn), counts(modular(KEY, SIZES, OTHER, BLOCKS, 1.0)))
+    dense = np.asarray(conn.to_dense())
+    near = dense[:30, :40][dense[:30, :40] != 0]
+    assert abs(near.mean() - 5) < 4.5 * 0.5 / np.sqrt(near.size) and 0.4 < near.std() < 0.6
+    assert set(np.unique(dense[30:, :40])) == {-3.0, 0.0}
+    last = dense[30:, 40:]
+    assert last.min() >= 1 and last.max() < 2 and last.std() > 0.2
+    rows, cols = np.asarray(conn.to_coo().rows), np.asarray(conn.to_coo().cols)
+    np.testing.assert_array_equal(conn.delay, delays[np.where(rows < 30, 0, 2), (cols >= 40) * 1])
+    assert modular(KEY, SIZES, OTHER, BLOCKS, Normal(0.0, 1.0)).weight.shape == (conn.n_synapses,)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: modular(KEY, [2], [2], [[0.5, 0.5]], 1.0), r"`p` is .* shape \(1, 1\)"),
+        (lambda: modular(KEY, [2], [2], [[1.5]], 1.0), "`p` is .* from 0 to 1"),
+        (lambda: modular(KEY, [2, -1], [2], 0.5, 1.0), "`pre_sizes` is -1"),
+        (lambda: modular(KEY, 2, [2], 0.5, 1.0), "`pre_sizes` is 2, expected the number"),
+        (lambda: modular(KEY, [2], [3], 0.5, 1.0, autapses=False), "n_pre == n_post"),
+        (lambda: modular(KEY, [2], [2], 0.5, [[1.0, 2.0]]), "`weight` is a table .*lengths .2."),
+        (lambda: modular(KEY, [2], [2], 0.5, np.ones((2, 1))), "`weight` is a table"),
+        (lambda: modular(KEY, [2], [2], 1.0, 1.0, delay=[[Normal(1.0, 1.0)]]), "low=0.1"),
+        (lambda: fixed_total_number(KEY, 3, 4, 13, 1.0), "`n` is 13, expected from 0 to 12"),
+        (lambda: fixed_total_number(KEY, 3, 4, -1, 1.0), "`n` is -1"),
+        (lambda: fixed_total_number(KEY, 3, 4, 1.5, 1.0), "`n` is 1.5, .* a fraction of 12"),
+        (lambda: fixed_total_number(KEY, 0, 4, 1, 1.0, multapses=True), "`n` is 1, .* 0 to 0"),
+        (lambda: fixed_out_degree(KEY, 3, 4, 2.0, 1.0), "`k` is 2.0, expected an int"),
+        (lambda: fixed_probability(KEY, 3, 4, 0.5, 1.0, pre_ratio=-0.1), "`pre_ratio` is -0.1"),
+        (lambda: fixed_probability(KEY, 3, 4, [0.5], 1.0), "`p` is"),
+        (lambda: fixed_out_degree(KEY, 3, 4, 2, lambda d: d), "function of distance, but"),
+        (lambda: fixed_out_degree(KEY, 3, 4, 2, 1.0, delay=Normal(1.0, 0.1)), "low=0.1"),
+        (lambda: fixed_out_degree(KEY, 3, 4, 2, 1.0, delay=np.ones(3)), "`delay` has shape"),
+    ],
+)
+def test_errors_of_more(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
@@ -177,9 +352,9 @@ def test_weight_per_synapse():
         (lambda: fixed_out_degree(KEY, 3, 4, -1, 1.0), "`k` is -1"),
         (lambda: fixed_out_degree(KEY, -3, 4, 1, 1.0), "`n_pre` is -3"),
         (lambda: from_dense(np.zeros(3)), r"`matrix` has shape \(3,\)"),
-        (lambda: from_coo([0], [0, 1], 1.0, (2, 2)), "`rows`, `cols` and `weights` have shapes"),
+        (lambda: from_coo([0], [0, 1], 1.0, (2, 2)), "expected one entry per synapse in each"),
         (lambda: from_coo([2], [0], 1.0, (2, 2)), "`rows` has entries from 2 to 2"),
-        (lambda: from_coo([0], [2], 1.0, (2, 2)), "`indices` has entries from 2 to 2"),
+        (lambda: from_coo([0], [2], 1.0, (2, 2)), "`cols` has entries from 2 to 2"),
         (lambda: jax.jit(lambda key: fixed_out_degree(key, 3, 3, 1, 1.0))(KEY), "`key` is traced"),
     ],
 )
