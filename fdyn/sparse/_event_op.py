@@ -15,6 +15,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 
 from .._misc import nearest
+from ._event_op_axes import alike, aval_like, over_batch
 from ._event_op_check import compare, run_in_python
 from ._native import native_enabled, native_target, use_native
 
@@ -97,6 +98,8 @@ class EventOp:
                 raise ValueError(f"`{self._label}` has `{name}` of any number; name each argument")
         self._options = [n for n, k in kinds.items() if k is inspect.Parameter.KEYWORD_ONLY]
         self._names = [name for name in kinds if name not in self._options]
+        if not self._names:
+            raise ValueError(f"`{self._label}` takes no array; an operator needs one")
         for name in in_place:
             if name not in self._names:
                 raise ValueError(
@@ -118,7 +121,8 @@ class EventOp:
     def __call__(self, *args: ArrayLike, **kwargs: Any) -> Any:
         """The outputs, by the best body for the platform."""
         arrays, static = self._bind(args, kwargs)
-        outs = self._primitive.bind(*arrays, n_batch=0, static=static, native=native_enabled())
+        native = native_enabled()
+        outs = self._primitive.bind(*alike(arrays), n_batch=0, static=static, native=native)
         return self._pack(outs, arrays, static)
 
     def __repr__(self) -> str:
@@ -288,7 +292,7 @@ class EventOp:
         core = [ShapedArray(a.shape[n_batch:], a.dtype, weak_type=a.weak_type) for a in avals]
         batch = np.broadcast_shapes(*(a.shape[:n_batch] for a in avals))
         outs, _ = self._outline(core, static)
-        return [ShapedArray(batch + out.shape, out.dtype) for out in outs]
+        return [aval_like(avals[0], batch + out.shape, out.dtype) for out in outs]
 
     def _run(self, body: Callable, args, n_batch: int, static: tuple) -> list:
         """The outputs of a JAX body over all batch axes, as a list."""
@@ -297,7 +301,7 @@ class EventOp:
             outs = body(*args, **{name: value for name, value, _ in static})
             return list(outs) if isinstance(outs, tuple) else [outs]
 
-        return _over_batch(fn, args, n_batch)
+        return over_batch(fn, args, n_batch)
 
     def _jvp(self, primals, tangents, *, n_batch, static, native):
         def is_live(x):
@@ -346,7 +350,7 @@ class EventOp:
             pairs = zip(outs, d_outs, strict=True)
             return [*outs, *(d for out, d in pairs if _is_smooth(out))]
 
-        results = _over_batch(fn, [*primals, *moving], n_batch)
+        results = over_batch(fn, [*primals, *moving], n_batch)
         n_outs = len(self._abstract(*map(jax.typeof, primals), n_batch=n_batch, static=static))
         outs, rest = results[:n_outs], iter(results[n_outs:])
         no_tangent = np.zeros((), jax.dtypes.float0)
@@ -415,21 +419,6 @@ class EventOp:
             name, "_event_op_handler", self._cpu, self._label, inputs, outputs, self._in_place,
             statics,
         )  # fmt: skip
-
-
-def _over_batch(fn: Callable, args: Sequence, n_batch: int) -> list:
-    """`fn` from arrays to a list of them, mapped over leading axes; those of size 1 repeat."""
-    if n_batch == 0:
-        return fn(*args)
-    axes = [None if x.shape[0] == 1 else 0 for x in args]
-    rest = [x[0] if axis is None else x for x, axis in zip(args, axes, strict=True)]
-
-    def inner(*args):
-        return _over_batch(fn, args, n_batch - 1)
-
-    if all(axis is None for axis in axes):
-        return [jnp.asarray(out)[None] for out in inner(*rest)]
-    return jax.vmap(inner, in_axes=axes)(*rest)
 
 
 def _is_plain(aval) -> bool:

@@ -248,6 +248,26 @@ def test_own_derivative():
     assert spike(v, 2.0)[1] == 2
 
 
+def test_shard_map():
+    """Operands that differ between shards and such that do not, and the gradient for either."""
+    y, w, s, targets = operands()
+    mesh = jax.make_mesh((1,), ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
+    rows, every = jax.sharding.PartitionSpec("rows"), jax.sharding.PartitionSpec()
+
+    @partial(jax.shard_map, mesh=mesh, in_specs=(every, rows, rows, rows), out_specs=every)
+    def sharded(y, w, s, targets):
+        added = deposit(jnp.zeros(N), w, s, targets)[0] + 0 * deposit(y, w, s, targets)[0]
+        return y + jax.lax.psum(added, "rows")
+
+    np.testing.assert_allclose(jax.jit(sharded)(y, w, s, targets), dense(y, w, s, targets)[0])
+    both = [
+        jax.jit(jax.grad(lambda y, s, f=f: jnp.sum(f(y, w, s, targets) ** 2), (0, 1)))(y, s)
+        for f in (sharded, lambda *args: deposit(*args)[0])
+    ]
+    for a, b in zip(*both, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 # --- in place, and once -------------------------------------------------------------------------
 
 
@@ -486,6 +506,8 @@ def test_mistakes_of_declaration():
         event_op(in_place={"a": 0})(lambda y, *, a: y)
     with pytest.raises(ValueError, match="gives one output to two"):
         event_op(in_place={"y": 0, "w": 0})(lambda y, w: y)
+    with pytest.raises(ValueError, match="takes no array"):
+        event_op(lambda *, a: a)
     with pytest.raises(ValueError, match="`args` of any number"):
         event_op(lambda *args: args[0])
     op = event_op(lambda x, *, a: x)
