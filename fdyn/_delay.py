@@ -74,23 +74,19 @@ def read(ring: dict[str, Array], lag: Array) -> Array:
 
 
 def make_arrivals(steps: int, n: int) -> dict[str, Array]:
-    """An empty ring of the arrivals of the present and of `steps` steps to come."""
-    ring = jnp.zeros((steps + 1, n), jnp.result_type(float))
+    """An empty ring of the arrivals of `n` units: the past, the present and `steps` to come.
+
+    Its rows follow each other on one axis, and the past is cleared after the arrivals to come were
+    written: otherwise XLA copies the ring at every step.
+    """
+    ring = jnp.zeros((steps + 2) * n, jnp.result_type(float))
     return {"ring": ring, "head": jnp.array(0, jnp.int32)}
 
 
-def forget(ring: Array, head: Array) -> tuple[Array, Array]:
-    """Go on by one step: the row of the past becomes that of the most distant future.
-
-    It is cleared only now, before anything is written and read: the order in which the ring can be
-    kept in place.
-    """
-    blank = jnp.zeros(ring.shape[1:], ring.dtype)
-    ring = jax.lax.dynamic_update_index_in_dim(ring, blank, head, 0)
-    head = head + 1
-    return ring, jnp.where(head == ring.shape[0], 0, head)
-
-
-def present(ring: Array, head: Array) -> Array:
-    """What arrives now, `[n]`."""
-    return jax.lax.dynamic_index_in_dim(ring, head, 0, keepdims=False)
+def arrive(ring: Array, head: Array, n: int) -> tuple[Array, Array, Array]:
+    """Go on by one step: the ring and its head after it, and what arrives now, `[n]`."""
+    rows = ring.shape[0] // n
+    past = jnp.where(head == 0, rows, head) - 1
+    ring = jax.lax.dynamic_update_slice_in_dim(ring, jnp.zeros(n, ring.dtype), past * n, 0)
+    row = jax.lax.dynamic_slice_in_dim(ring, head * n, n)
+    return ring, jnp.where(head == rows - 1, 0, head + 1), row

@@ -31,7 +31,7 @@ class Projection(eqx.Module):
       on top.
 
     **State:** the variables of the synapse. In `mem`, with delays, the `timing` that follows from
-    the parameters; and with a delay per synapse the `ring` of arrivals to come, `[steps, n_post]`,
+    the parameters; and with a delay per synapse the `ring` of arrivals to come, `[steps * n_post]`,
     and its `head`. The spikes that wait for `delay` are kept by the network.
 
     **Raises:** `ValueError` for a negative delay, and at `init` for one that is no multiple of
@@ -137,7 +137,6 @@ class Projection(eqx.Module):
         """Hand over to the synapses what arrives now of the spikes that have waited."""
         if "ring" not in mem:
             return self.synapse.receive(y, Arrivals(self.connect, spikes)), mem
-        ring, head = dly.forget(mem["ring"], mem["head"])
-        ring = self.connect.deposit(ring, spikes, mem["timing"].route, head)
-        mem = {**mem, "ring": ring, "head": head}
-        return self.synapse.receive(y, dly.present(ring, head)), mem
+        ring = self.connect.deposit(mem["ring"], spikes, mem["timing"].route, mem["head"])
+        ring, head, row = dly.arrive(ring, mem["head"], self.connect.n_post)
+        return self.synapse.receive(y, row), {**mem, "ring": ring, "head": head}

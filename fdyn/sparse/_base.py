@@ -199,6 +199,8 @@ class AbstractConnectivity(eqx.Module):
 
         **Arguments:** `dt`: the step, ms.
 
+        **Raises:** `ValueError` unless `dt` is positive and finite.
+
         ```python
         >>> from fdyn.sparse import OneToOne
         >>> OneToOne(1.0, n=3, delay=[0.0, 0.02, 0.27]).round_delays(0.125).delay.tolist()
@@ -224,17 +226,18 @@ class AbstractConnectivity(eqx.Module):
     @abc.abstractmethod
     def deposit(
         self, ring: Array, s: Any, route: Any, head: Array, weight: ArrayLike | None = None
-    ) -> Shaped[Array, "steps n_post"]:
+    ) -> Shaped[Array, " places"]:
         r"""Put the spikes `s` into a ring of arrivals, each as late as its synapse delays it.
 
-        $$a_{(h + k_{ij}) \bmod D,\,j} \leftarrow a_{(h + k_{ij}) \bmod D,\,j} + s_i\, w_{ij},
-          \quad k_{ij} = d_{ij} / \Delta t$$
+        $$a_{((h + k_{ij}) \bmod D)\, n + j} \leftarrow
+          a_{((h + k_{ij}) \bmod D)\, n + j} + s_i\, w_{ij}, \quad k_{ij} = d_{ij} / \Delta t$$
 
         Event-driven, and in place in a loop's carry, whatever the format.
 
         **Arguments:**
 
-        - `ring`: arrivals to come, `[D, n_post]`, with more rows than the route has steps.
+        - `ring`: arrivals to come, `[D * n_post]`: `D` rows of the `n` post-synaptic units, more
+            than the route has steps.
         - `s`: spikes, `[n_pre]`, or `Events`.
         - `route`: made by `route`.
         - `head`: $h$, the row of what arrives now, an integer.
@@ -247,7 +250,8 @@ class AbstractConnectivity(eqx.Module):
         >>> from fdyn.sparse import OneToOne
         >>> conn = OneToOne([1.0, 2.0], delay=[0.0, 0.5])
         >>> route, steps = conn.route(0.25)
-        >>> print(conn.deposit(jnp.zeros((steps + 1, 2)), jnp.ones(2), route, 0))
+        >>> ring = conn.deposit(jnp.zeros((steps + 1) * 2), jnp.ones(2), route, 0)
+        >>> print(ring.reshape(steps + 1, 2))
         [[1. 0.]
          [0. 0.]
          [0. 2.]]

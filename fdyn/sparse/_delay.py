@@ -85,8 +85,8 @@ def check_bounds(values: Array, maximum: float, what: str) -> None:
 class Route(eqx.Module):
     """Where the spikes of each unit go in a ring of arrivals, synapse by synapse.
 
-    The ring `[depth, n_post]` is seen as a circle. A synapse that needs `k` steps to unit `j` leads
-    to the place `k * n_post + j`, counted from the present row.
+    The ring of arrivals, its rows one after the other, is seen as a circle. A synapse that needs
+    `k` steps to unit `j` leads to the place `k * n_post + j`, counted from the present row.
 
     `targets`: these places, by row (presynaptic unit), `[n_synapses]`; `indptr`: where each row
     begins, and the end; `order`: where the weights of these synapses lie, `None` if in this order;
@@ -130,26 +130,23 @@ def make_route(edges: Any, dt: float, what: str, longest: float | None) -> tuple
 
 
 def follow(
-    ring: Array, w: Array, column: Array | None, s: Any, route: Route, head: ArrayLike
+    ring: Array, n_post: int, w: Array, column: Array | None, s: Any, route: Route, head: ArrayLike
 ) -> Array:
     """The ring with the spikes `s` on their way.
 
     `w` is `()` or one weight per synapse, flat; `column` is a factor for each unit, or `None`.
     """
-    n_post = ring.shape[1]
     if column is not None:
         w = w * column[route.targets % n_post]
     elif w.ndim and route.order is not None:
         w = w[route.order]
     shift = jnp.asarray(head, route.targets.dtype) * n_post
-    flat, pattern = ring.reshape(-1), (route.targets, route.indptr)
+    pattern = (route.targets, route.indptr)
     if route.part is None:
-        flat = contract("g", flat, w, s, *pattern, shift=shift)
-    else:
-        part = route.part.astype(w.dtype)
-        flat = contract("g", flat, w * (1 - part), s, *pattern, shift=shift)
-        flat = contract("g", flat, w * part, s, *pattern, shift=shift + n_post)
-    return flat.reshape(ring.shape)
+        return contract("g", ring, w, s, *pattern, shift=shift)
+    part = route.part.astype(w.dtype)
+    ring = contract("g", ring, w * (1 - part), s, *pattern, shift=shift)
+    return contract("g", ring, w * part, s, *pattern, shift=shift + n_post)
 
 
 def steps_of_delay(

@@ -8,6 +8,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
+from .._grid import as_time
 from .._misc import is_traced
 from ._base import AbstractConnectivity, _cast, _dtype, _map_values, _spikes
 from ._delay import FractionalDelay, follow, make_route
@@ -21,6 +22,7 @@ class AbstractListed(AbstractConnectivity):
 
     def round_delays(self, dt: float) -> Self:
         """A connectivity whose delays are the nearest multiples of `dt`, at least one if any."""
+        dt = as_time(dt, "dt")
         delay = self.delay.values if isinstance(self.delay, FractionalDelay) else self.delay
         if delay is None:
             return self
@@ -36,11 +38,12 @@ class AbstractListed(AbstractConnectivity):
 
     def deposit(
         self, ring: Array, s: Any, route: Any, head: Array, weight: ArrayLike | None = None
-    ) -> Shaped[Array, "steps n_post"]:
+    ) -> Shaped[Array, " places"]:
         """Put the spikes `s` into a ring of arrivals, each as late as its synapse delays it."""
         w = self._checked_weight() if weight is None else self._as_weight(weight)
         s = _spikes(s, self.n_pre, w)
         dtype = _dtype(ring, s, w)
         w, row, column = self._factors(_cast(w, dtype))
         s = _map_values(s, lambda x: x.astype(dtype) if row is None else x.astype(dtype) * row)
-        return follow(ring.astype(dtype), w.reshape(-1) if w.ndim else w, column, s, route, head)
+        w = w.reshape(-1) if w.ndim else w
+        return follow(ring.astype(dtype), self.n_post, w, column, s, route, head)
