@@ -191,9 +191,13 @@ def _check_again(node: Any) -> None:
 def summary(model: Any) -> str:
     """A table of all arrays of a model: path, shape, dtype, unit, range of values, meaning.
 
+    A second table follows if there are connectivities: path, format, shape, number of synapses,
+    memory, which is that of weights, delays and indices together.
+
     **Arguments:** `model`: any pytree of modules, for example a `Network`.
 
-    **Returns:** the table as text, one row per array, with a last line that counts them.
+    **Returns:** the tables as text, one row per array, with a line that counts them, then one row
+    per connectivity.
 
     ```python
     >>> from fdyn.components import LIF
@@ -223,9 +227,43 @@ def summary(model: Any) -> str:
             )
         )
         count, size = count + leaf.size, size + leaf.nbytes
+    lines = [*_table(rows), f"{len(rows) - 1} arrays, {count} numbers, {size / 1e6:.3g} MB"]
+    links = [("path", "format", "shape", "synapses", "memory")]
+    for path, conn in _connectivities((), model):
+        shape = "x".join(map(str, conn.shape))
+        name, memory = type(conn).__name__, _memory(conn.nbytes)
+        links.append((path, name, shape, str(conn.n_synapses), memory))
+    return "\n".join([*lines, *(["", *_table(links)] if len(links) > 1 else [])])
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    return "\n".join([*lines, f"{len(rows) - 1} arrays, {count} numbers, {size / 1e6:.3g} MB"])
+    return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+
+
+def _memory(n: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:.3g} {unit}"
+        n /= 1000
+    return f"{n:.3g} GB"
+
+
+def _connectivities(path: tuple[str, ...], node: Any) -> Iterator[tuple[str, Any]]:
+    # Known by what they offer, since this module lies below that of the connectivities.
+    if isinstance(node, eqx.Module) and hasattr(type(node), "n_synapses"):
+        yield ".".join(path) or "-", node
+        return
+    if isinstance(node, eqx.Module):
+        children = {f.name: getattr(node, f.name) for f in dataclasses.fields(node)}
+    elif isinstance(node, dict):
+        children = dict(sorted(node.items()))
+    elif isinstance(node, list | tuple):
+        children = dict(enumerate(node))
+    else:
+        return
+    for name, child in children.items():
+        yield from _connectivities((*path, str(name)), child)
 
 
 def _range(leaf: Array) -> str:

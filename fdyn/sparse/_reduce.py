@@ -1,5 +1,6 @@
 """Values at the pre-synaptic units, the synapses and the post-synaptic units."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -162,9 +163,13 @@ def _reduced(values: Array, cols: Any, n: int, reduce: str) -> Array:
     return y
 
 
+@partial(jax.jit, static_argnames="n")
 def _product(values: Array, cols: Any, n: int) -> Array:
     # The scattered product has no derivative in JAX, nor would that of logarithms at zero. A scan
     # over the synapses in the order of their units, which begins anew at each unit, has one.
+    ones = jnp.ones((*values.shape[:-1], n), values.dtype)
+    if values.size == 0:
+        return ones
     order = jnp.argsort(cols)
     cols, values = cols[order], values[..., order]
     first = jnp.concatenate([jnp.ones(1, bool), cols[1:] != cols[:-1]])
@@ -177,8 +182,7 @@ def _product(values: Array, cols: Any, n: int) -> Array:
     running = jax.lax.associative_scan(times, (first, values), axis=-1)[1]
     last = jnp.concatenate([cols[1:] != cols[:-1], jnp.ones(1, bool)])
     into = jnp.where(last, cols, n)  # beyond the end: not written
-    ones = jnp.ones((*values.shape[:-1], n), values.dtype)
-    return ones.at[..., into].set(running, mode="drop") if values.shape[-1] else ones
+    return ones.at[..., into].set(running, mode="drop")
 
 
 def _softmax(values: Array, cols: Any, n: int) -> Array:

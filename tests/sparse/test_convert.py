@@ -13,6 +13,8 @@ from all_formats import KINDS, WEIGHTS, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fdyn import summary
+from fdyn.components import LIF
 from fdyn.sparse import (
     COO,
     CSC,
@@ -273,6 +275,19 @@ def test_a_delay_has_a_unit():
     assert OneToOne(1.0, n=2, delay=2000 * units.us).delay.item() == 2.0
     with pytest.raises(ValueError, match="'delay' is measured in 'ms'"):
         OneToOne(1.0, n=2, delay=2 * units.mV)
+
+
+def test_the_summary_shows_size_and_memory():
+    one = FixedFanOut(np.zeros((1000, 40), int), np.float32(1), n_post=3)
+    other = make("csr", "scalar", "float32", delay=lambda n: np.ones(n, "float32")).conn
+    text = summary({"b": one, "a": [other]})
+    table = [line.split() for line in text.split("\n\n")[1].splitlines()]
+    assert table == [
+        ["path", "format", "shape", "synapses", "memory"],
+        ["a.0", "CSR", "7x5", "14", str(14 * 4 + 8 * 4 + 4 + 14 * 4), "B"],
+        ["b", "FixedFanOut", "1000x3", "40000", "160", "kB"],
+    ]
+    assert "format" not in summary(LIF(3))
 
 
 def test_memory():
