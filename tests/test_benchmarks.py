@@ -42,6 +42,19 @@ def test_one_json_line():
     assert (result["n"], result["duration_ms"], result["dt"]) == (400, 50.0, 0.1)
 
 
+def test_sparse_products(tmp_path):
+    """All contenders take part, agree (the script compares them) and are drawn."""
+    command = [sys.executable, "benchmarks/sparse.py", "--quick", "--out", str(tmp_path)]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    rows = json.loads((tmp_path / "sparse_speed.json").read_text())
+    names = {row["contender"] for row in rows}
+    assert names >= {"fdyn CSR", "fdyn FixedFanOut", "scipy", "BCOO", "BCSR", "dense"}
+    assert len(rows) == 3 * len(names) and all(row["us"] > 0 for row in rows)
+    assert [json.loads(line) for line in output.splitlines()[: len(rows)]] == rows
+    assert len(output.splitlines()) == len(rows) + 4  # and a table of ratios
+    assert (tmp_path / "sparse_speed.png").read_bytes()[1:4] == b"PNG"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("model, low, high", [("coba", 20, 25), ("cobahh", 33, 45)])

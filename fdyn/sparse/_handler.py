@@ -27,7 +27,7 @@ from ._frame import (
 
 _LINE = 64  # bytes of a cache line
 _CAPACITY = 1024  # active rows listed before they are worked off
-_AHEAD = 3  # rows between the one fetched and the one used
+_AHEAD = 5  # rows between the one fetched and the one used
 _MAX_LINES = 16  # per row and array; the hardware prefetcher follows from there
 
 

@@ -120,13 +120,13 @@ def check_products(conn, find):
         x = sharded(gather, (P("post"), P("post")), P())(split(w), g)
         return jnp.sum(jnp.sin(y)) + jnp.sum(jnp.sin(x)), (y, x)
 
-    def expected(w, s, g):
+    def dense(w, s, g):
         whole = eqx.tree_at(lambda c: c.weight, conn, w).to_dense()
         y, x = s @ whole, whole @ g
         return jnp.sum(jnp.sin(y)) + jnp.sum(jnp.sin(x)), (y, x)
 
     actual, expected = (
-        jax.value_and_grad(f, (0, 1, 2), has_aux=True)(conn.weight, s, g) for f in (loss, expected)
+        jax.value_and_grad(f, (0, 1, 2), has_aux=True)(conn.weight, s, g) for f in (loss, dense)
     )
     jax.tree.map(CLOSE, actual, expected)
 
