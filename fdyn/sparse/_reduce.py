@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from .._misc import nearest
 from ._base import AbstractConnectivity
+from ._listed import AbstractListed
 
 # What a unit without synapses gets: the neutral element, where there is one.
 _EMPTY = {"sum": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "mean": 0.0}
@@ -32,7 +33,8 @@ def pre2syn(conn: AbstractConnectivity, x: ArrayLike) -> Array:
     `[..., n_pre, k]` of a `FixedFanOut`, `[..., n_post, k]` of a `FixedFanIn`, and
     `[..., n_pre, n_post]` of a `Dense`.
 
-    **Raises:** `ValueError` if the shape does not fit.
+    **Raises:** `ValueError` if the shape does not fit, or for a `Procedural`, which lists no
+    synapses.
 
     ```python
     >>> import jax.numpy as jnp
@@ -48,6 +50,7 @@ def pre2syn(conn: AbstractConnectivity, x: ArrayLike) -> Array:
     x = jnp.asarray(x)
     if x.shape[-1:] != (conn.n_pre,):
         raise ValueError(f"`x` has shape {x.shape}, expected (..., {conn.n_pre})")
+    _check_listed(conn)
     rows = conn._edges(jnp).rows
     return x[..., rows].reshape(*x.shape[:-1], *conn._weight_shape())
 
@@ -89,6 +92,7 @@ def syn2post(
 
     **Source:** none; a definition.
     """
+    _check_listed(conn)
     values, layout = jnp.asarray(values), conn._weight_shape()
     lead = values.shape[: values.ndim - len(layout)]
     if values.shape != (*lead, *layout):
@@ -147,6 +151,13 @@ def pre2post(
             "synapse: syn2post(conn, pre2syn(conn, x), 'softmax')."
         )
     return syn2post(conn, pre2syn(conn, x), reduce, empty=empty)
+
+
+def _check_listed(conn: AbstractConnectivity) -> None:
+    if not isinstance(conn, AbstractListed):
+        raise ValueError(
+            f"a {type(conn).__name__} has no list of synapses to hold values for; its to_csr() has"
+        )
 
 
 def _reduced(values: Array, cols: Any, n: int, reduce: str) -> Array:

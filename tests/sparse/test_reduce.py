@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from all_formats import KINDS, make
 
-from fdyn.sparse import COO, CSR, pre2post, pre2syn, syn2post
+from fdyn.sparse import COO, CSR, Procedural, pre2post, pre2syn, syn2post
 
 REDUCE = {
     "sum": (np.sum, 0.0),
@@ -159,3 +159,11 @@ def test_no_synapse():
 def test_errors(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it(make("fan_out", "scalar").conn)
+
+
+def test_what_lists_no_synapses_has_no_values_of_synapses():
+    conn = Procedural(jax.random.key(0), 4, 3, 0.5, weight=1.0)
+    with pytest.raises(ValueError, match="Procedural has no list of synapses.*to_csr"):
+        pre2syn(conn, jnp.ones(4))
+    x = jnp.arange(4.0)
+    np.testing.assert_allclose(pre2post(conn.to_csr(), x), x @ conn)
