@@ -29,8 +29,8 @@ from ._dense import Dense as Dense
 from ._event_op import event_op as event_op
 from ._events import Events as Events
 from ._events import find_events as find_events
-from ._fixed_fan_out import FixedFanIn as FixedFanIn
-from ._fixed_fan_out import FixedFanOut as FixedFanOut
+from ._fixed_fan import FixedFanIn as FixedFanIn
+from ._fixed_fan import FixedFanOut as FixedFanOut
 from ._law import AbstractLaw as AbstractLaw
 from ._law import Normal as Normal
 from ._law import Uniform as Uniform

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
 from ._checks import as_weight, import_extra, positions
-from ._delay_field import map_delay
+from ._delay_field import as_delay, map_delay
 from ._edges import Edges
 from ._events import Events
 
@@ -315,7 +315,7 @@ class AbstractConnectivity(eqx.Module):
             rows=rows,
             cols=cols,
             weight=flat(self._checked_weight()),
-            delay=map_delay(self.delay, flat),
+            delay=map_delay(as_delay(self.delay, layout), flat),
             shape=self.shape,
             index_dtype=index[0].name if index else "int32",
         )

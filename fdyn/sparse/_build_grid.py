@@ -11,7 +11,7 @@ from ._build_common import Values, as_sizes, make_csr, per_synapse
 from ._checks import as_size
 from ._csr import CSR
 from ._dense import Dense
-from ._fixed_fan_out import FixedFanOut
+from ._fixed_fan import FixedFanOut
 
 
 def grid_positions(

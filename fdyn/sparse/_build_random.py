@@ -17,7 +17,7 @@ from ._build_common import (
     successes,
 )
 from ._csr import CSR
-from ._fixed_fan_out import FixedFanOut
+from ._fixed_fan import FixedFanOut
 
 
 def fixed_probability(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,9 +42,15 @@ def _as_times(values: Any) -> Array:
     if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
         dtype = jnp.result_type(float)
     values = own(values, jax.dtypes.canonicalize_dtype(dtype))
-    if not is_traced(values):
-        known = np.asarray(values)
-        bad = known[~((known >= 0) & np.isfinite(known))]
-        if bad.size:
-            raise ValueError(f"`delay` has {bad[0]} ms, expected finite times of at least 0 ms")
+    check_delay(values)
     return values
+
+
+def check_delay(delay: Any) -> None:
+    """`ValueError` unless plain delays are finite and not negative; traced ones pass unseen."""
+    if not eqx.is_array(delay) or is_traced(delay):
+        return
+    known = np.asarray(delay)
+    bad = known[~((known >= 0) & np.isfinite(known))]
+    if bad.size:
+        raise ValueError(f"`delay` has {bad[0]} ms, expected finite times of at least 0 ms")

@@ -12,6 +12,7 @@ from .._grid import as_time
 from .._misc import is_traced
 from ._base import AbstractConnectivity, _cast, _dtype, _map_values, _spikes
 from ._delay import FractionalDelay, follow, make_route
+from ._delay_field import check_delay
 
 
 class AbstractListed(AbstractConnectivity):
@@ -19,6 +20,9 @@ class AbstractListed(AbstractConnectivity):
 
     **Source:** none; a convention of this library.
     """
+
+    def __check_init__(self):
+        check_delay(self.delay)
 
     def round_delays(self, dt: float) -> Self:
         """A connectivity whose delays are the nearest multiples of `dt`, at least one if any."""

@@ -18,7 +18,7 @@ from ._csr import CSC, CSR
 from ._dense import Dense
 from ._event_op import event_op
 from ._events import Events, find_events
-from ._fixed_fan_out import FixedFanIn, FixedFanOut
+from ._fixed_fan import FixedFanIn, FixedFanOut
 from ._one_to_one import OneToOne
 from ._synapse_index import SynapseIndex
 

@@ -13,7 +13,7 @@ from all_formats import KINDS, WEIGHTS, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdyn import summary
+from fdyn import replace, summary
 from fdyn.components import LIF
 from fdyn.sparse import (
     COO,
@@ -91,6 +91,24 @@ def test_parallel_synapses_keep_their_order():
     assert conn.to_csr().weight.tolist() == [2, 4, 1, 3]
     assert conn.to_csc().weight.tolist() == [2, 4, 1, 3]
     assert conn.to_csc().to_csr().indptr.tolist() == [0, 1, 4]
+
+
+@given(
+    st.integers(1, 5),
+    st.integers(1, 5),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=12),
+    st.lists(st.sampled_from(["to_coo", "to_csr", "to_csc", "T"]), max_size=5),
+)
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_any_way_keeps_all_synapses(n_pre, n_post, pairs, way):
+    rows, cols = np.array(pairs, int).reshape(-1, 2).T % np.array([[n_pre], [n_post]])
+    each = np.arange(1.0, 1.0 + rows.size)
+    conn = COO(rows, cols, each, n_pre=n_pre, n_post=n_post, delay=each / 8)
+    for step in way:
+        conn = conn.T if step == "T" else getattr(conn, step)()
+    conn = conn.T if way.count("T") % 2 else conn
+    expected = zip(rows.tolist(), cols.tolist(), each.tolist(), (each / 8).tolist(), strict=True)
+    assert sorted(listed(conn.to_csr())) == sorted(expected)
 
 
 @given(
@@ -268,6 +286,17 @@ def test_round_delays():
     for wrong in (0.0, -0.1, np.nan):
         with pytest.raises(ValueError, match="'dt' must be"):
             conn.round_delays(wrong)
+
+
+def test_a_replaced_delay_is_checked():
+    conn = CSR([0], [0, 1], 1.0, n_post=1, delay=1.0)
+    assert replace(conn, lambda c: c.delay, 2).delay.item() == 2.0
+    with pytest.raises(ValueError, match="`delay` has -1.0 ms"):
+        replace(conn, lambda c: c.delay, -1.0)
+    wrong = replace(conn, lambda c: c.delay, [1.0, 2.0])  # its shape is, where it is used
+    for use in (wrong.to_csc, wrong.to_coo, lambda: wrong[:, :], lambda: wrong.T):
+        with pytest.raises(ValueError, match=r"`delay` has shape \(2,\), expected \(\) .* \(1,\)"):
+            use()
 
 
 def test_a_delay_has_a_unit():
