@@ -42,7 +42,8 @@ def _(y, x, last, s, t, targets, weight, u, tau):
 
 # --- what it is used for --------------------------------------------------------------------------
 
-U, TAU, TAU_SYN, DT = 0.5, 200.0, 5.0, 0.5  # 1, ms, ms, ms
+U, TAU, DT = 0.5, 200.0, 0.5  # 1, ms, ms
+DECAY = float(np.exp(-DT / 5.0))  # of the conductance, in a step
 RATES = np.array([2.0, 5, 10, 20, 40, 80])  # Hz
 UNITS = 100  # of each rate, whose synapses all end on the same post-synaptic unit
 
@@ -65,13 +66,12 @@ def run(trains: jax.Array) -> jax.Array:
     def step(carry, now):
         y, x, last = carry
         s, t = now
-        y = y * jnp.exp(jnp.float32(-DT / TAU_SYN))
-        y, x, last = depressing(y, x, last, s, t, targets, 1 / UNITS, U, TAU)
+        y, x, last = depressing(y * DECAY, x, last, s, t, targets, 1 / UNITS, U, TAU)
         return (y, x, last), y
 
-    ts = jnp.arange(len(trains), dtype=jnp.float32) * DT
-    start = jnp.zeros(n // UNITS), jnp.ones(n), jnp.zeros(n)
-    return jax.lax.scan(step, start, (trains, ts))[1]
+    ts = jnp.arange(len(trains), dtype=trains.dtype) * DT
+    start = (jnp.full(k, value, trains.dtype) for k, value in ((n // UNITS, 0), (n, 1), (n, 0)))
+    return jax.lax.scan(step, tuple(start), (trains, ts))[1]
 
 
 def closed_form(rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None) -> dict:
     print(f"the two bodies differ by at most {apart:.1g} of {y.max():.2g}")
 
     late = slice(steps // 3, None)  # in the steady state
-    released = (y - np.exp(-DT / TAU_SYN) * np.concatenate([0 * y[:1], y[:-1]]))[late].sum(axis=0)
+    released = (y - DECAY * np.concatenate([0 * y[:1], y[:-1]]))[late].sum(axis=0)
     spikes = trains[late].reshape(-1, 2 * len(RATES), UNITS).sum(axis=(0, 2)) / UNITS
     measured = (released / spikes).reshape(2, -1)
     for kind, found, expected in zip(

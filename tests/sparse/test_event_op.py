@@ -1,8 +1,10 @@
 """Operators of users: every body gives the same, under every transformation, and in place."""
 
+import importlib.util
 import re
 import warnings
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -398,6 +400,42 @@ def test_a_body_compiled_by_the_user():
     double.cpu(numba.njit(lambda x, out: out.fill(2 * x[0])))
     np.testing.assert_array_equal(double(jnp.ones(2)), [2, 2])
     double.check(jnp.ones(2))
+
+
+# --- the example --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def example():
+    path = Path(__file__).parents[2] / "examples/event_op.py"
+    spec = importlib.util.spec_from_file_location("event_op_example", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_depression_is_that_of_its_reference(example):
+    rng = np.random.default_rng(0)
+    y, x, last = rng.random(5), rng.random(8), 90 * rng.random(8)
+    s = rng.random(8) * (rng.random(8) < 0.5)
+    args = *map(jnp.asarray, (y, x, last, s)), 100.0, jnp.asarray(rng.integers(0, 5, (8, 3)))
+    example.depressing.check(*args, 0.3, 0.5, 200.0)
+    in_x = jax.grad(
+        lambda x: jnp.sum(example.depressing(args[0], x, *args[2:], 0.3, 0.5, 200.0)[0])
+    )
+    expected = 3 * 0.3 * 0.5 * s * np.exp((last - 100) / 200)
+    np.testing.assert_allclose(in_x(args[1]), expected, rtol=1e-12)
+
+
+def test_depression_settles_where_the_closed_form_says(example):
+    """Regular trains: the release per spike is the fixed point of depletion and recovery."""
+    trains = example.spike_trains(2000, seed=0)[:, : len(example.RATES) * example.UNITS]
+    y = np.asarray(jax.jit(example.run)(jnp.asarray(trains)), float)
+    released = y[1:] - example.DECAY * y[:-1]
+    spikes = trains[1:].reshape(-1, len(example.RATES), example.UNITS).mean(axis=2)
+    late = slice(1200, None)
+    measured = released[late].sum(axis=0)[2:] / spikes[late].sum(axis=0)[2:]  # 10 Hz and more
+    np.testing.assert_allclose(measured, example.closed_form(example.RATES)[0][2:], rtol=0.01)
 
 
 # --- mistakes -----------------------------------------------------------------------------------
