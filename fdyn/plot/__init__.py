@@ -1,6 +1,7 @@
 """Pictures of recordings and analyses. Every function takes axes, draws, and returns them."""
 
 from ._branch import branch as branch
+from ._connectivity import connectivity as connectivity
 from ._phase import phase_plane as phase_plane
 from ._spikes import population_rate as population_rate
 from ._spikes import raster as raster

@@ -285,7 +285,7 @@ def test_modular_probabilities():
     found = [counts(modular(jax.random.key(i), SIZES, OTHER, BLOCKS, 1.0)) for i in range(10)]
     assert max(table.max() for table in found) == 1
     pairs = 10 * np.outer(SIZES, OTHER)
-    total = sum(blocks(table) for table in found)
+    total = np.sum([blocks(table) for table in found], axis=0)
     spread = np.sqrt(pairs * BLOCKS * (1 - BLOCKS))
     assert (np.abs(total - pairs * BLOCKS) <= 4.5 * spread).all()
     assert total[0, 1] == 0 and total[2, 1] == pairs[2, 1]
