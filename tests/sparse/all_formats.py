@@ -1,6 +1,6 @@
 """One connectivity of each format, together with the synapses that it was made of."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +15,7 @@ WEIGHTS = ["scalar", "row", "column", "synapse"]
 class Case(NamedTuple):
     """A connectivity, and rows, columns and the layout of its synapses as numpy sees them."""
 
-    conn: object
+    conn: Any
     rows: np.ndarray
     cols: np.ndarray
     layout: tuple[int, ...]
