@@ -11,7 +11,7 @@ BACKENDS = ("gpu", "tpu")
 LANES = 128  # of a TPU's vector registers, and threads of a program on a GPU
 PROGRAMS = 2048  # on a GPU: more than run at once, few enough that idle ones cost nothing
 ITEMS = 4096  # on a TPU: entries of the lists in its scalar memory
-GATHERED = 262_144  # on a TPU: values that lie in fast memory together with a one-hot matrix
+RESIDENT = 262_144  # on a TPU: units whose values lie in fast memory, beside a one-hot matrix
 _ROWS = 512  # on a TPU: rows of 128 post-synaptic units in one block
 _CHUNK = 512  # on a TPU: synapses in one piece of rows that have any length
 _WIDEST = 1024  # on a TPU: the longest row that is worked off in one piece
@@ -29,13 +29,13 @@ def check_call(backend: str, *what, **also) -> None:
 def why_not(
     backend: str,
     dtype,
-    targets: Array,
+    targets: Array | None = None,
     row_start: Array | None = None,
     *,
     positions: Array | None = None,
-    gathered: int = 0,
+    resident: int = 0,
 ) -> str | None:
-    """What a back end takes and was not given, or `None`; `gathered` is the size of `x`."""
+    """What a back end takes and was not given, or `None`; `resident` values lie in fast memory."""
     floats = ("float32", "float64") if backend == "gpu" else ("float32",)
     if jnp.dtype(dtype).name not in floats:
         return f"values of {' or '.join(floats)}, not of {jnp.dtype(dtype).name}"
@@ -45,8 +45,8 @@ def why_not(
             return f"`{name}` of int32, not of {x.dtype}"
     if backend == "tpu" and positions is not None:
         return "weights in the order of the rows, not elsewhere at `positions`"
-    if backend == "tpu" and gathered > GATHERED:
-        return f"at most {GATHERED:,} values of `x`, not {gathered:,}"
+    if backend == "tpu" and resident > RESIDENT:
+        return f"at most {RESIDENT:,} post-synaptic units, not {resident:,}"
     return None
 
 
@@ -108,12 +108,12 @@ def each_chunk(count, rows_ref, span, work) -> None:
             work(row, positions, positions < end)
 
         chunks = (end - begin + np.int32(LANES - 1)) // np.int32(LANES)
-        jax.lax.fori_loop(np.int32(0), _share(chunks, across, n_across), one_chunk, None)
+        jax.lax.fori_loop(np.int32(0), my_share(chunks, across, n_across), one_chunk, None)
 
-    jax.lax.fori_loop(np.int32(0), _share(count, me, n_me), one_row, None)
+    jax.lax.fori_loop(np.int32(0), my_share(count, me, n_me), one_row, None)
 
 
-def _share(n, me, of):
+def my_share(n, me, of):
     """How many of the numbers me, me + of, me + 2 of, ... lie below n."""
     return (n - me + of - np.int32(1)) // of
 
@@ -148,6 +148,19 @@ def one_hot(index: Array, n: int, value: Array | np.float32 = np.float32(1)) -> 
     """Column c holds `value[c]` in row `index[c]`: `[n, C]` for an index `[1, C]`."""
     rows = jax.lax.broadcasted_iota(jnp.int32, (n, index.shape[1]), 0)
     return jnp.where(rows == index, value, np.float32(0))
+
+
+def add_one_hot(y_ref, place, value, first: Array | np.int32 = np.int32(0)) -> None:
+    """`y[place] += value` for `[1, C]`, where y is `[rows, 128]` and begins with row `first`."""
+    row = jax.lax.shift_right_arithmetic(place, np.int32(7)) - first
+    lane = jax.lax.bitwise_and(place, np.int32(LANES - 1))
+    y_ref[...] += jax.lax.dot_general(
+        one_hot(row, y_ref.shape[0]),
+        one_hot(lane, LANES, value),
+        (((1,), (1,)), ((), ())),
+        precision=jax.lax.Precision.HIGHEST,
+        preferred_element_type=jnp.float32,
+    )
 
 
 class Chunks:

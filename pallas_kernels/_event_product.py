@@ -28,6 +28,7 @@ from jax.experimental.pallas import triton as plgpu
 from ._common import (
     LANES,
     Chunks,
+    add_one_hot,
     around,
     atomic_add,
     check_call,
@@ -35,7 +36,6 @@ from ._common import (
     in_tiles,
     like,
     listed_rows,
-    one_hot,
     programs,
     span_of,
 )
@@ -165,7 +165,7 @@ def _tpu_kernel(piece_ref, lower_ref, upper_ref, s_ref, shift_ref, *refs, n_post
     def _():
         y_ref[...] = before_ref[...]
 
-    n, block = np.int32(n_post), y_ref.shape[0]
+    n = np.int32(n_post)
     target = targets_ref[0]
     place = jax.lax.broadcasted_iota(jnp.int32, target.shape, 1)
     inside = (place >= lower_ref[item]) & (place < upper_ref[item])
@@ -173,15 +173,7 @@ def _tpu_kernel(piece_ref, lower_ref, upper_ref, s_ref, shift_ref, *refs, n_post
     value = s_ref[item] * weight_ref[0][0] if weight_ref else s_ref[item]
     value = jnp.where(inside, value, np.float32(0))
     place = around(target, shift_ref[0], n)
-    row = jax.lax.shift_right_arithmetic(place, np.int32(7)) - pl.program_id(0) * np.int32(block)
-    lane = jax.lax.bitwise_and(place, np.int32(LANES - 1))
-    y_ref[...] += jax.lax.dot_general(
-        one_hot(row, block),
-        one_hot(lane, LANES, value),
-        (((1,), (1,)), ((), ())),
-        precision=jax.lax.Precision.HIGHEST,
-        preferred_element_type=jnp.float32,
-    )
+    add_one_hot(y_ref, place, value, pl.program_id(0) * np.int32(y_ref.shape[0]))
 
 
 def _on_tpu(y, weight, s, targets, row_start, rows, count, shift, interpret):

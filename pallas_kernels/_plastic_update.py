@@ -101,7 +101,7 @@ def plastic_update(
 
     **Raises:** `ValueError` for a dtype or a size that the back end does not take.
     """
-    also = dict(positions=positions, gathered=x.shape[0])
+    also = dict(positions=positions, resident=x.shape[0])
     check_call(backend, weight.dtype, targets, row_start, **also)
     if weight.size == 0 or x.size == 0:
         return weight

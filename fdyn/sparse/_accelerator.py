@@ -75,7 +75,7 @@ def accelerated_update(platform: str, reference: Callable) -> Callable:
         arrays = (w, s, x, low, high, index, count, partners, *rest)
         positions, row_start = (None, None, *rest)[-2:]
         reason = pallas_kernels.why_not(
-            backend, w.dtype, partners, row_start, positions=positions, gathered=x.size
+            backend, w.dtype, partners, row_start, positions=positions, resident=x.size
         )
         if not _pallas.value or reason or low.size > 1 or high.size > 1:
             return reference(*arrays)
@@ -94,3 +94,28 @@ def accelerated_update(platform: str, reference: Callable) -> Callable:
         )
 
     return body
+
+
+def accelerated_generation(platform: str, reference: Callable) -> Callable:
+    """What computes the products of a procedural pattern: `reference`, or a kernel in its place.
+
+    There is one for the scatter without delays at a probability that is the same everywhere.
+    """
+    if not _pallas.value:
+        return reference
+    backend = BACKENDS[platform]
+
+    def kernel(role, plan, pattern, acc, a, b, turn, events):
+        special = role != "g" or plan.grid is not None or plan.delay != "none"
+        if special or pallas_kernels.why_not(backend, acc.dtype, resident=acc.size):
+            return reference(role, plan, pattern, acc, a, b, turn, events)
+        return pallas_kernels.procedural_product(
+            *(acc, a, b, pattern.numbers),
+            law=plan.law,
+            block=plan.block,
+            rows=events,
+            shift=None if turn is None else turn % jnp.int32(max(acc.size, 1)),
+            backend=backend,
+        )
+
+    return kernel

@@ -24,6 +24,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
+from ._accelerator import BACKENDS, accelerated_generation
 from ._native import native_enabled, native_target
 from ._ops import _varying
 from ._procedural_reference import Pattern, Plan, n_blocks, reference
@@ -169,6 +170,13 @@ def _lower_reference(role, *operands, plan, shifted, listed, native):
     return reference(role, plan, pattern, acc, a, b, turn, events)
 
 
+def _lower_accelerator(platform, role, *operands, plan, shifted, listed, native):
+    product = accelerated_generation(platform, reference)
+    pattern, turn, events = _sort(operands, plan, shifted, listed)
+    acc, a, b = operands[:3]
+    return product(role, plan, pattern, acc, a, b, turn, events)
+
+
 def _lower_cpu(role, *operands, plan, shifted, listed, native):
     acc = operands[0]
     pattern, _, _ = _sort(operands, plan, shifted, listed)
@@ -204,7 +212,9 @@ def _define(role: str, primitive: Primitive) -> None:
     ad.primitive_jvps[primitive] = partial(_jvp, role)
     ad.primitive_transposes[primitive] = partial(_transpose, role)
     batching.primitive_batchers[primitive] = partial(_batch, role)
-    for rule, platform in ((_lower_reference, None), (_lower_cpu, "cpu")):
+    rules = {None: _lower_reference, "cpu": _lower_cpu}
+    rules |= {platform: partial(_lower_accelerator, platform) for platform in BACKENDS}
+    for platform, rule in rules.items():
         lowering = mlir.lower_fun(partial(rule, role), multiple_results=False)
         mlir.register_lowering(primitive, lowering, platform=platform)
 
