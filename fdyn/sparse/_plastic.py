@@ -204,10 +204,13 @@ def _(w, s, x, low, high, index, count, *, axis):
     for i in index[:count]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
+        spike = s[i]
         for j in range(x.size):
             row, col = (i, j) if axis == 0 else (j, i)
             lo, hi = low[row * a, col * a], high[row * b, col * b]
-            w[row, col] = min(max(w[row, col] + s[i] * x[j], lo), hi)
+            new = w[row, col] + spike * x[j]
+            new = lo if new < lo else new
+            w[row, col] = hi if new > hi else new
 
 
 @event_op(in_place={"w": 0})
@@ -220,14 +223,19 @@ def _equal(w, s, x, low, high, index, count, partners):
 @_equal.cpu
 def _(w, s, x, low, high, index, count, partners):
     a, b = int(low.size > 1), int(high.size > 1)
+    n = np.uint64(x.size)
     for i in index[:count]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
-        for k in range(partners.shape[1]):
-            j = partners[i, k]
-            if 0 <= j < x.size:
-                lo, hi = low[i * a, k * a], high[i * b, k * b]
-                w[i, k] = min(max(w[i, k] + s[i] * x[j], lo), hi)
+        # Of its own, since every write to `w` might change the other arrays for all Numba knows.
+        spike, row, units, lows, highs = s[i], w[i], partners[i], low[i * a], high[i * b]
+        for k in range(units.size):
+            j = np.uint64(units[k])  # a negative one becomes large
+            if j < n:
+                lo, hi = lows[k * a], highs[k * b]
+                new = row[k] + spike * x[j]
+                new = lo if new < lo else new
+                row[k] = hi if new > hi else new
 
 
 @event_op(in_place={"w": 0})
@@ -241,13 +249,18 @@ def _compressed(w, s, x, low, high, index, count, partners, indptr):
 @_compressed.cpu
 def _(w, s, x, low, high, index, count, partners, indptr):
     a, b = int(low.size > 1), int(high.size > 1)
+    n = np.uint64(x.size)
     for i in index[:count]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
+        spike = s[i]
         for p in range(max(indptr[i], 0), min(indptr[i + 1], w.size)):
-            j = partners[p]
-            if 0 <= j < x.size:
-                w[p] = min(max(w[p] + s[i] * x[j], low[p * a]), high[p * b])
+            j = np.uint64(partners[p])
+            if j < n:
+                lo, hi = low[p * a], high[p * b]
+                new = w[p] + spike * x[j]
+                new = lo if new < lo else new
+                w[p] = hi if new > hi else new
 
 
 @event_op(in_place={"w": 0})
@@ -265,13 +278,18 @@ def _indexed(w, s, x, low, high, index, count, partners, positions, indptr):
 def _(w, s, x, low, high, index, count, partners, positions, indptr):
     flat, low, high = w.reshape(w.size), low.reshape(low.size), high.reshape(high.size)
     a, b = int(low.size > 1), int(high.size > 1)
+    n, n_synapses = np.uint64(x.size), np.uint64(flat.size)
     for i in index[:count]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
+        spike = s[i]
         for q in range(max(indptr[i], 0), min(indptr[i + 1], flat.size)):
-            j, p = partners[q], positions[q]
-            if 0 <= j < x.size and 0 <= p < flat.size:
-                flat[p] = min(max(flat[p] + s[i] * x[j], low[p * a]), high[p * b])
+            j, p = np.uint64(partners[q]), np.uint64(positions[q])
+            if j < n and p < n_synapses:
+                lo, hi = low[p * np.uint64(a)], high[p * np.uint64(b)]
+                new = flat[p] + spike * x[j]
+                new = lo if new < lo else new
+                flat[p] = hi if new > hi else new
 
 
 def _spread(s: Array, indptr: Array, n_synapses: int) -> Array:
