@@ -272,7 +272,7 @@ def _sample(generator, space: _Space, chosen, profile, bound, radius, tail) -> n
 
     for target, least in cells.steps():
         p = bound(least)
-        counts = cells.starts[target + 1] - cells.starts[target]
+        counts = cells.sizes[target]
         ends = np.cumsum(counts)
         shift = cells.starts[target] - ends + counts
         for position in _pieces(successes(generator, int(ends[-1]), p)):
@@ -315,7 +315,8 @@ class _Cells:
         self.post = np.argsort(flat, kind="stable")
         self.n_cells = int(np.prod(self.number))
         # One empty cell at the end, for steps that lead out of the box.
-        self.starts = np.searchsorted(flat[self.post], np.arange(self.n_cells + 2))
+        self.sizes = np.bincount(flat, minlength=self.n_cells + 1)
+        self.starts = np.cumsum(self.sizes) - self.sizes
 
     def _cell(self, z: np.ndarray) -> np.ndarray:
         return np.clip(((z - self.space.low) / self.side).astype(int), 0, self.number - 1)
@@ -325,23 +326,33 @@ class _Cells:
 
         Yields the cell that each source comes to, and the least distance of such a pair.
         """
-        wraps, axes = self.space.wraps, []
+        axes = []
         for axis, n in enumerate(self.number):
             reach = int(min(np.ceil(self.radius / self.side[axis]), n - 1))
-            if wraps[axis]:
-                axes.append(range(-min(reach, (n - 1) // 2), min(reach, n // 2) + 1))
-            else:
-                axes.append(range(-reach, reach + 1))
+            low, high = -reach, reach
+            if self.space.wraps[axis]:
+                low, high = max(low, -((n - 1) // 2)), min(high, n // 2)
+            axes.append([(k, self._moved(axis, k)) for k in range(low, high + 1)])
         # A little less than exact: positions are rounded when they are put into cells.
         side = (1 - 1e-9) * self.side
         for step in itertools.product(*axes):
-            least = float(np.linalg.norm(np.maximum(np.abs(step) - 1, 0) * side))
+            gaps = np.maximum(np.abs([k for k, _ in step]) - 1, 0) * side
+            least = float(np.linalg.norm(gaps))
             if least > self.radius:
                 continue
-            target = self.home + np.array(step, int)
-            target = np.where(wraps, target % self.number, target)
-            inside = ((target >= 0) & (target < self.number)).all(axis=1)
-            yield np.where(inside, target @ self.strides, self.n_cells), least
+            target = sum(part for _, part in step)
+            yield np.where(target < 0, self.n_cells, target), least
+
+    def _moved(self, axis: int, step: int) -> np.ndarray:
+        """What one axis adds to the number of the cell; far below 0 out of the box."""
+        n = self.number[axis]
+        moved = self.home[:, axis] + step
+        if self.space.wraps[axis]:
+            return moved % n * self.strides[axis]
+        inside = (moved >= 0) & (moved < n)
+        return np.where(
+            inside, moved * self.strides[axis], -(self.space.x.shape[1] + 1) * self.n_cells
+        )
 
 
 def _finish(keys, space: _Space, weight, delay, key, autapses: bool) -> CSR:
