@@ -113,7 +113,7 @@ def test_a_network_is_what_single_synapses_and_a_queue_of_events_make_of_it(axon
 @pytest.mark.parametrize("axon", [0, 3])
 def test_the_delay_of_a_synapse_is_met_to_the_step(steps, axon):
     # A second synapse keeps the ring from being as long as the first delay.
-    conn = COO([0, 0], [0, 1], 1.0, (1, 2), delay=[steps * DT, 2.5])
+    conn = COO([0, 0], [0, 1], 1.0, n_pre=1, n_post=2, delay=[steps * DT, 2.5])
     net = Network({"in": LIF(1), "out": LIF(2)}, {"p": onto(conn, delay=axon * DT)})
     run = simulate(net, 6.0, dt=DT, inputs={"in": pulses(7)}, record=["p.g", "in.spike"])
     assert np.flatnonzero(run["in.spike"]).tolist() == [7]
@@ -233,7 +233,7 @@ def test_every_format_deposits_like_a_scatter(name, fractional):
         rows = np.tile(np.arange(n_pre), k)
         cols = np.concatenate([rng.permutation(n_post) for _ in range(k)])
     w = rng.normal(size=rows.size)
-    lag = rng.uniform(0, 5, rows.size) if fractional else rng.integers(0, 6, rows.size)
+    lag = rng.uniform(0, 5, rows.size) if fractional else np.arange(rows.size) % 6
     whole = np.floor(lag).astype(int)
     delay = FractionalDelay(lag * DT, maximum=0.5) if fractional else lag * DT
     if name == "Dense":
@@ -247,7 +247,7 @@ def test_every_format_deposits_like_a_scatter(name, fractional):
     elif name == "OneToOne":
         conn = OneToOne(w, delay=delay)
     else:
-        conn = LISTS[name](COO(rows, cols, w, (n_pre, n_post), delay=delay))
+        conn = LISTS[name](COO(rows, cols, w, n_pre=n_pre, n_post=n_post, delay=delay))
     assert type(conn).__name__ == name
     route, most = conn.route(DT)
     assert most == 5
@@ -465,7 +465,8 @@ def test_the_gradients_of_single_delays():
     value = jax.jit(loss)
     for i, j in np.ndindex(3, 2):
         e = jnp.zeros((3, 2)).at[i, j].set(1e-5)
-        assert grad[i, j] == pytest.approx((value(d + e) - value(d - e)) / 2e-5, rel=1e-5)
+        difference = float(value(d + e) - value(d - e)) / 2e-5
+        assert float(grad[i, j]) == pytest.approx(difference, rel=1e-5)
     assert (abs(grad) > 1e-4).all()
 
 
@@ -485,7 +486,7 @@ def test_a_delay_is_learnt(where):
     def loss(net, target, key):
         return jnp.mean((response(net) - target) ** 2)
 
-    found = fit(loss, net, target, optimiser=optax.adam(0.1), steps=60, where=leaf, progress=False)
+    found = fit(loss, net, target, optimiser=optax.adam(0.1), steps=150, where=leaf, progress=False)
     assert leaf(found.model).item() == pytest.approx(2.37, abs=0.01)
     assert found.losses[-1] < 1e-4 * found.losses[0]
 

@@ -53,7 +53,7 @@ class FractionalDelay(eqx.Module):
         dtype = getattr(values, "dtype", None)
         if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
             dtype = jnp.result_type(float)
-        self.values = own(values, dtype)
+        self.values = own(values, jax.dtypes.canonicalize_dtype(dtype))
         if maximum is None:
             if is_traced(self.values):
                 raise ValueError(
