@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import _common  # noqa: F401 (it makes the library importable)
 import jax
@@ -37,70 +38,70 @@ FDYN, FDYN_FAN_OUT, SCAN = "fdyn CSR", "fdyn FixedFanOut", "fdyn find_events"
 Run = Callable[[int], np.ndarray]
 
 
-def contenders(n: int, k: int, rng: np.random.Generator) -> dict[str, Callable]:
-    """Functions `(y, s) -> y + s @ W`; of arrays of JAX, or of numpy for scipy."""
+def contenders(n: int, k: int, rng: np.random.Generator) -> dict[str, tuple[Callable, Any]]:
+    """Functions `(y, s, W) -> y + s @ W` with their `W`; of JAX, or of numpy for scipy."""
     targets = np.sort(rng.integers(0, n, (n, k), dtype=np.int32), axis=1)
     weights = rng.random((n, k), dtype=np.float32)
     starts = np.arange(n + 1, dtype=np.int32) * k
     flat = targets.ravel(), weights.ravel()
-    csr = CSR(flat[0], starts, flat[1], n_post=n)
-    fan_out = FixedFanOut(targets, weights, n_post=n)
     by_row = scipy.sparse.csr_array((flat[1], flat[0], starts), shape=(n, n))
     by_column = by_row.T.tocsr()
     bcsr = BCSR((by_column.data, by_column.indices, by_column.indptr), shape=(n, n))
     rows = np.repeat(np.arange(n, dtype=np.int32), k)
     bcoo = BCOO((flat[1], np.stack([rows, flat[0]], axis=1)), shape=(n, n), indices_sorted=True)
     found = {
-        FDYN: csr.accumulate,
-        FDYN_FAN_OUT: fan_out.accumulate,
+        FDYN: (lambda y, s, w: w.accumulate(y, s), CSR(flat[0], starts, flat[1], n_post=n)),
+        FDYN_FAN_OUT: (
+            lambda y, s, w: w.accumulate(y, s),
+            FixedFanOut(targets, weights, n_post=n),
+        ),
         # What an event-driven product cannot avoid: to look at all spikes.
-        SCAN: lambda y, s: y.at[0].add(find_events(s).count.astype(y.dtype)),
-        SCIPY: lambda y, s: y + by_row.T @ s,
-        BCOO_NAME: lambda y, s: y + s @ bcoo,
-        BCSR_NAME: lambda y, s: y + bcsr @ s,
+        SCAN: (lambda y, s, w: y.at[0].add(find_events(s).count.astype(y.dtype)), None),
+        SCIPY: (lambda y, s, w: y + w.T @ s, by_row),
+        BCOO_NAME: (lambda y, s, w: y + s @ w, bcoo),
+        BCSR_NAME: (lambda y, s, w: y + w @ s, bcsr),
     }
     if n <= DENSE_LIMIT:
-        dense = jnp.asarray(by_row.toarray())
-        found[DENSE] = lambda y, s: y + s @ dense
+        found[DENSE] = lambda y, s, w: y + s @ w, by_row.toarray()
     if importlib.util.find_spec("brainevent") is not None:
-        brainevent = importlib.import_module("brainevent")
-        theirs = brainevent.CSR(tuple(map(jnp.asarray, (*flat[::-1], starts))), shape=(n, n))
-        # It keeps a work space, which must not be made under a trace.
-        jax.block_until_ready(brainevent.BinaryArray(jnp.zeros(n, jnp.float32)) @ theirs)
-        found[BRAINEVENT] = lambda y, s: y + brainevent.BinaryArray(s) @ theirs
+        theirs = importlib.import_module("brainevent")
+        w = theirs.CSR(tuple(map(jnp.asarray, (*flat[::-1], starts))), shape=(n, n))
+        # It makes itself a work space, for which it must be known and not an operand.
+        jax.block_until_ready(theirs.BinaryArray(jnp.zeros(n, jnp.float32)) @ w)
+        found[BRAINEVENT] = (lambda y, s, _: y + theirs.BinaryArray(s) @ w), None
     return found
 
 
-def compiled(product: Callable, spikes: list[np.ndarray]) -> tuple[Run, float]:
+def compiled(product: Callable, w: Any, spikes: list[np.ndarray]) -> tuple[Run, float]:
     """A function that does the products `repeats` times over, and the seconds to compile it."""
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def loop(y, spikes, repeats):
+    def loop(y, spikes, w, repeats):
         def body(_, y):
             for s in spikes:
                 # Else a product that does not depend on `y` would be moved out of the loop.
                 y, s = jax.lax.optimization_barrier((y, s))
-                y = product(y, s)
+                y = product(y, s, w)
             return y
 
         return jax.lax.fori_loop(0, repeats, body, y)
 
-    given = [jnp.asarray(s) for s in spikes]
+    given = [jnp.asarray(s) for s in spikes], jax.tree.map(jnp.asarray, w)
     zeros = np.zeros(spikes[0].size, np.float32)
     start = time.perf_counter()
-    program = loop.lower(jnp.asarray(zeros), given, jnp.int32(1)).compile()
+    program = loop.lower(jnp.asarray(zeros), *given, jnp.int32(1)).compile()
     compile_s = time.perf_counter() - start
     return lambda repeats: np.asarray(
-        program(jnp.array(zeros), given, jnp.int32(repeats))
+        program(jnp.array(zeros), *given, jnp.int32(repeats))
     ), compile_s
 
 
-def interpreted(product: Callable, spikes: list[np.ndarray]) -> tuple[Run, float]:
+def interpreted(product: Callable, w: Any, spikes: list[np.ndarray]) -> tuple[Run, float]:
     def run(repeats):
         y = np.zeros_like(spikes[0])
         for _ in range(repeats):
             for s in spikes:
-                y = product(y, s)
+                y = product(y, s, w)
         return y
 
     return run, 0.0
@@ -118,9 +119,9 @@ def measure(
         for s in spikes:
             s[rng.choice(n, count, replace=False)] = 1
         runs, compile_s = {}, {}
-        for name, product in products.items():
+        for name, (product, w) in products.items():
             make = interpreted if name == SCIPY else compiled
-            runs[name], compile_s[name] = make(product, spikes)
+            runs[name], compile_s[name] = make(product, w, spikes)
         results = {name: run(1) for name, run in runs.items() if name != SCAN}
         for name, y in results.items():
             np.testing.assert_allclose(y, results[FDYN], rtol=1e-4, atol=1e-4, err_msg=name)
