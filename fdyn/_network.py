@@ -183,13 +183,13 @@ class Network(AbstractComponent):
             mem[RINGS] = {pre: dly.push(ring, sent[pre]) for pre, ring in mem[RINGS].items()}
         found = {}
         for name, p in sorted(self.projections.items()):
-            timing = mem[name].get("timing", dly.Timing())
+            lag = mem[name].get("timing", dly.Timing()).lag
             # Projections that wait for the same spikes share the search for them.
-            key = (p.pre, p.waits)
-            if key not in found or key[1] is None:
-                ring = None if timing.lag is None else mem[RINGS][p.pre]
-                found[key] = find_events(dly.read(ring, timing.lag) if ring else sent[p.pre])
-            y[name], mem[name] = p.receive(y[name], mem[name], found[key])
+            wait = (p.pre, p.waits)
+            if wait not in found or wait[1] is None:
+                spikes = sent[p.pre] if lag is None else dly.read(mem[RINGS][p.pre], lag)
+                found[wait] = find_events(spikes)
+            y[name], mem[name] = p.receive(y[name], mem[name], found[wait])
         return y, mem, out
 
     def _args_of(self, name: str, args: Args) -> Args:

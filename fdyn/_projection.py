@@ -114,7 +114,8 @@ class Projection(eqx.Module):
     def init(self, dt: float) -> tuple[dict, dict, int]:
         """The state of the synapses, and for how many steps the network keeps their spikes."""
         name = f"the projection {self.pre!r} -> {self.post!r}"
-        y, mem, route = self.synapse.init(self.connect.n_post), {}, None
+        y, route = self.synapse.init(self.connect.n_post), None
+        mem: dict[str, Any] = {}
         lags = [steps_of_delay(self.delay, dt, f"the delay of {name}")]
         if self.connect.delay is not None:
             what = f"the delay of the connectivity of {name}"

@@ -11,9 +11,18 @@ import optax
 import pytest
 from helpers import assert_close, assert_identical, slope
 
-from fdyn import Network, Projection, load, replace, save, simulate
+from fdyn import Network, Projection, load, replace, save, simulate, solve
 from fdyn._delay import make_ring, push, read
-from fdyn.components import COBA, CUBA, LIF, AbstractPopulation, Exponential, PoissonInput, State
+from fdyn.components import (
+    COBA,
+    CUBA,
+    LIF,
+    AbstractPopulation,
+    AbstractSynapse,
+    Exponential,
+    PoissonInput,
+    State,
+)
 from fdyn.fit import fit
 from fdyn.sparse import (
     COO,
@@ -22,6 +31,8 @@ from fdyn.sparse import (
     FixedFanOut,
     FractionalDelay,
     OneToOne,
+    Procedural,
+    Uniform,
     find_events,
     fixed_out_degree,
     fixed_probability,
@@ -561,3 +572,50 @@ def test_replacing_a_fractional_delay_checks_it():
     assert replace(net, where, np.array([2.0])).projections["p"].connect.delay.values.item() == 2.0
     with pytest.raises(ValueError, match="maximum of 3 ms, got 4 ms"):
         replace(net, where, np.array([4.0]))
+
+
+def test_a_procedural_connectivity_deposits_what_its_list_does():
+    n = 30
+    made = Procedural(jax.random.key(2), n, n, 0.3, 2.0, delay=Uniform(0.5, 2.5)).round_delays(DT)
+
+    def spikes(conn):
+        net = Network({"E": LIF(n)}, {"p": onto(conn, "E", "E")})
+        current = np.broadcast_to(np.linspace(14, 26, n), (400, n))
+        return simulate(net, 40.0, dt=DT, inputs={"E": current}, record="E.spike")["E.spike"]
+
+    found = spikes(made)
+    assert found.sum() > 20
+    np.testing.assert_array_equal(found, spikes(made.to_csr()))
+
+
+def test_the_adaptive_route_refuses_delays_by_name():
+    for net, what in (
+        (pair(OneToOne(1.0, n=1), delay=1.5), "a delay of 1.5 ms"),
+        (pair(OneToOne(1.0, n=1), delay=FractionalDelay(1.5)), "a delay, and"),
+        (pair(OneToOne(1.0, n=1, delay=[1.5])), "delays in its connectivity"),
+    ):
+        with pytest.raises(ValueError, match=f"projection 'p' has {what}"):
+            solve(net, 1.0)
+
+
+@pytest.mark.parametrize("delay", [None, [0.3, 0.3]])
+def test_arrivals_add_and_scale_like_an_array(delay):
+    class Scaled(AbstractSynapse):
+        def init(self, n):
+            return {"g": jnp.zeros(n), "x": jnp.zeros(n)}
+
+        def flow(self, y):
+            return {"g": jnp.zeros_like(y["g"]), "x": jnp.zeros_like(y["x"])}
+
+        def receive(self, y, arrivals):
+            return {"g": y["g"] + arrivals, "x": y["x"] + 2.0 * (arrivals * 3.0)}
+
+        def conductance(self, y):
+            return y["g"]
+
+    w = OneToOne([1.0, 2.0], delay=delay).to_csr()
+    p = Projection("in", "out", w, Scaled(), CUBA())
+    net = Network({"in": LIF(2), "out": LIF(2, v_th=1e3)}, {"p": p})
+    run = simulate(net, 6.0, dt=DT, inputs={"in": pulses(7)}, record=["p.g", "p.x"])
+    np.testing.assert_array_equal(run["p.g"][-1], [1.0, 2.0])
+    np.testing.assert_array_equal(run["p.x"], 6 * run["p.g"])

@@ -7,7 +7,7 @@ import equinox as eqx
 from jax import Array
 
 from .._param import param
-from ..sparse import AbstractConnectivity
+from ..sparse import AbstractConnectivity, Events
 from ._base import Affine, spread
 
 
@@ -44,9 +44,10 @@ class Arrivals(eqx.Module):
 
     def __radd__(self, x: Any) -> Array:
         s = self.spikes
-        if self.scale is not None:
-            values = (s.values if isinstance(s, eqx.Module) else s) * self.scale
-            s = eqx.tree_at(lambda e: e.values, s, values) if isinstance(s, eqx.Module) else values
+        if self.scale is not None and isinstance(s, Events):
+            s = eqx.tree_at(lambda e: e.values, s, s.values * self.scale)
+        elif self.scale is not None:
+            s = s * self.scale
         return self.connect.accumulate(x, s, self.weight)
 
     def __mul__(self, factor: Any) -> "Arrivals":
