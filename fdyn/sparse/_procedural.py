@@ -133,6 +133,14 @@ class Procedural(AbstractConnectivity):
                 raise ValueError("`cutoff` takes in 2^32 units or more, which cannot be counted")
 
     @property
+    def probability(self) -> float:
+        """The probability of a synapse, averaged over the pairs if it depends on distance."""
+        if self.space is not None:
+            return self.n_synapses / max(self.n_pre * self.n_post, 1)
+        scale, shift = (int(x) for x in np.asarray(self.gaps))
+        return tf.probability_of(scale, shift)
+
+    @property
     def n_synapses(self) -> int:
         """Number of synapses, counted by generating all of them."""
         total, step = 0, 1 << 23  # whole numbers up to here are exact in float32

@@ -11,6 +11,7 @@ from ._base import AbstractConnectivity
 from ._csr import CSR
 from ._delay_field import map_delay
 from ._dense import Dense
+from ._procedural import Procedural
 
 
 def split_post(conn: AbstractConnectivity, n: int) -> AbstractConnectivity:
@@ -24,11 +25,11 @@ def split_post(conn: AbstractConnectivity, n: int) -> AbstractConnectivity:
 
     **Arguments:**
 
-    - `conn`: any connectivity whose synapses are stored.
+    - `conn`: any connectivity.
     - `n`: number of parts, a divisor of `conn.n_post`.
 
-    **Returns:** a `Dense` of a `Dense`, else a `CSR`, every array of which has a leading axis
-    `[n]`; `jax.tree.map(lambda x: x[d], stack)` is part `d`.
+    **Returns:** a `Dense` of a `Dense`, a `Procedural` of a `Procedural`, else a `CSR`, every array
+    of which has a leading axis `[n]`; `jax.tree.map(lambda x: x[d], stack)` is part `d`.
 
     **Raises:** `ValueError` if `n` does not divide the number of post-synaptic units.
 
@@ -52,7 +53,7 @@ def split_post(conn: AbstractConnectivity, n: int) -> AbstractConnectivity:
         )
     size = conn.n_post // n
     parts: list[Any] = [conn[:, size * d : size * (d + 1)] for d in range(n)]
-    if not isinstance(conn, Dense):
+    if not isinstance(conn, Dense | Procedural):
         parts = [part.to_csr() for part in parts]
         longest = max(part.n_synapses for part in parts)
         parts = [_padded(part, longest) for part in parts]
