@@ -124,7 +124,7 @@ def test_derivatives_are_those_of_the_plain_product(kind, native):
 
     with use_native(native):
         args = y, spikes(), conn.weight
-        for transform in (jax.grad, jax.hessian):
+        for transform in (jax.grad, jax.hessian) if native else (jax.grad,):
             plain, by_list = (
                 jax.jit(transform(partial(loss, find), (0, 1, 2)))(*args)
                 for find in (lambda s: s, find_events)
