@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import monitoring
-from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
+from jax.sharding import AbstractDevice, AbstractMesh, AxisType, use_abstract_mesh
 
 from fdyn import Network, Projection
 from fdyn.components import COBA, KHH, LIF, ConductanceBased, Exponential, Leak, NaHH, PoissonInput
@@ -82,12 +82,17 @@ def spike_steps(spikes, unit: int = 0) -> list[int]:
     return np.flatnonzero(np.asarray(spikes)[:, unit]).tolist()
 
 
+def accelerator_mesh(platform: str, **axes: int) -> AbstractMesh:
+    """A mesh of accelerators that this host does not have, by default of a single one."""
+    kind = AbstractDevice(device_kind="NVIDIA H100 80GB HBM3", num_cores=132, platform="gpu")
+    kinds = (AxisType.Auto,) * len(axes)
+    device = kind if platform == "cuda" else None
+    return AbstractMesh(tuple(axes.values()), tuple(axes), axis_types=kinds, abstract_device=device)
+
+
 def lower_for(platform: str, fn, *args) -> str:
     """The program of `jax.jit(fn)` for `"cuda"` or `"tpu"`, made on a host that has neither."""
-    if platform == "tpu":
-        return jax.jit(fn).trace(*args).lower(lowering_platforms=("tpu",)).as_text()
-    kind = AbstractDevice(device_kind="NVIDIA H100 80GB HBM3", num_cores=132, platform="gpu")
-    with use_abstract_mesh(AbstractMesh((), (), abstract_device=kind)), warnings.catch_warnings():
+    with use_abstract_mesh(accelerator_mesh(platform)), warnings.catch_warnings():
         # From jax 0.12 on the Triton back end of Pallas is deprecated.
         warnings.filterwarnings("ignore", ".*Triton", DeprecationWarning)
-        return jax.jit(fn).trace(*args).lower(lowering_platforms=("cuda",)).as_text()
+        return jax.jit(fn).trace(*args).lower(lowering_platforms=(platform,)).as_text()
