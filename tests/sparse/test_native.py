@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fdyn.sparse import CSR, FixedFanOut, _native, use_native
+from fdyn.sparse import CSR, FixedFanOut, _native, find_events, use_native
 
 C_TYPES = {
     "size_t": ctypes.c_size_t,
@@ -88,6 +88,7 @@ def product():
 def test_native_is_used():
     s = jnp.ones(2, jnp.float32)
     assert "fdyn_sparse_g" in product().lower(s).compile().as_text()
+    assert "fdyn_sparse_find" in jax.jit(find_events).lower(s).compile().as_text()
     with use_native(False):
         assert "fdyn_sparse_g" not in product().lower(s).compile().as_text()
     np.testing.assert_array_equal(product()(s), [2, 2])
@@ -130,6 +131,8 @@ def test_fallback_with_one_warning(cause, fresh, monkeypatch):
         warnings.simplefilter("always")
         for _ in range(2):
             np.testing.assert_array_equal(product()(jnp.ones(2, jnp.float32)), [2, 2])
+            found = jax.jit(lambda s: find_events(s))(jnp.array([0.0, 3.0], jnp.float32))
+            assert (int(found.count), int(found.index[0])) == (1, 1)
         conn = CSR(np.array([1]), np.array([0, 1]), jnp.float32(3), n_post=2)
         np.testing.assert_array_equal(jax.jit(lambda s: s @ conn)(jnp.ones(1, jnp.float32)), [0, 3])
     assert [w.category for w in caught] == [RuntimeWarning]
