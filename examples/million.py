@@ -150,7 +150,10 @@ def draw(rec, args) -> None:
         trace = f"rate of {name}"
         rates = np.asarray(rec[trace]) * 1000 / args.dt
         axes[1].plot(rec.times(trace), rates, lw=1, label=f"all of {name}")
-    axes[1].set(xlabel="time (ms)", ylabel="rate (Hz)", ylim=(0, None))
+    # The first volley, from random potentials, would dwarf all that follows.
+    later = [np.asarray(rec[f"rate of {name}"])[10:] for name in SHOWN]
+    top = 1.3 * max(x.max() for x in later) * 1000 / args.dt
+    axes[1].set(xlabel="time (ms)", ylabel="rate (Hz)", ylim=(0, top))
     axes[1].legend(loc="upper right", frameon=False, ncols=2)
     args.out.mkdir(parents=True, exist_ok=True)
     fig.savefig(args.out / "million.png", dpi=130)

@@ -231,36 +231,36 @@ class Procedural(AbstractConnectivity):
 
     def deposit(
         self, ring: Array, s: Any, route: Any, head: Array, weight: ArrayLike | None = None
-    ) -> Shaped[Array, "steps n_post"]:
+    ) -> Shaped[Array, " places"]:
         r"""Put the spikes `s` into a ring of arrivals, each as late as its synapse delays it.
 
         $$a_{(h + k_{ij}) \bmod D,\,j} \leftarrow a_{(h + k_{ij}) \bmod D,\,j} + s_i\, w_{ij}$$
 
         **Arguments:**
 
-        - `ring`: arrivals to come, `[D, n_post]`, with more rows than the route has steps.
+        - `ring`: arrivals to come, `[D * n_post]`, with D larger than the steps of the route.
         - `s`: spikes, `[n_pre]`, or `Events`.
         - `route`: made by `route`.
         - `head`: $h$, the row of what arrives now, an integer.
         - `weight`: taken in place of `self.weight`. Default: `self.weight`.
 
         **Returns:** the ring.
+
+        **Raises:** `ValueError` for weights per post-synaptic unit.
         """
         w = self._checked_weight() if weight is None else self._as_weight(weight)
         w, row, column = self._factors(w)
         if column is not None:
             raise ValueError("a weight per post-synaptic unit and delays: use `to_csr()`")
-        dtype = jnp.result_type(ring.dtype, values_of(s).dtype)
+        dtype = jnp.result_type(ring, values_of(s), *jax.tree.leaves(w))
         coefficients, law = host.coefficients(w, dtype)
         values = values_of(s).astype(dtype)
         values = values if row is None else values * row.astype(dtype)
         events = (s.index, s.count) if isinstance(s, Events) else None
         plan = self._plan(law, "distance" if host.is_table(self.delay) else "law")
         shift = jnp.asarray(head).astype(jnp.int32) * np.int32(self.n_post)
-        flat = ring.astype(dtype).reshape(-1)
-        pattern = self._pattern(route)
-        flat = generate("g", plan, pattern, flat, coefficients, values, shift=shift, events=events)
-        return flat.reshape(ring.shape)
+        ring, pattern = ring.astype(dtype), self._pattern(route)
+        return generate("g", plan, pattern, ring, coefficients, values, shift=shift, events=events)
 
     def _plan(self, law: str, delay: str = "none") -> ref.Plan:
         n_post = self.n_pre if self.turned else self.n_post

@@ -325,7 +325,7 @@ def test_arrivals_are_those_of_the_listed_synapses(case, native):
     route, most = conn.route(dt)
     listed_route, listed_most = listed.route(dt)
     assert most >= listed_most > 3
-    ring = jnp.asarray(np.random.default_rng(4).normal(size=(most + 2, conn.n_post)))
+    ring = jnp.asarray(np.random.default_rng(4).normal(size=(most + 2) * conn.n_post))
     with use_native(native):
         for head in (0, 3, most + 1):
             found = conn.deposit(ring, find_events(s), route, jnp.array(head))
