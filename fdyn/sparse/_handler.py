@@ -28,6 +28,7 @@ from ._frame import (
 _LINE = 64  # bytes of a cache line
 _CAPACITY = 1024  # active rows listed before they are worked off
 _AHEAD = 5  # rows between the one fetched and the one used
+_LONG = 256  # synapses of a row that is fetched early only where the row before is not active
 _MAX_LINES = 16  # per row and array; the hardware prefetcher follows from there
 
 
@@ -194,9 +195,11 @@ def make_handler(name, role, per_synapse, dtypes, shifted, listed, version):
                             ahead = min(k + 2 * _AHEAD, count - 1)
                             prefetch(rows_address + step * np.int64(rows[ahead]))
                             lo, hi = np.int64(row_start[row]), np.int64(row_start[row + 1])
-                        _prefetch_span(post_address + wide * lo, post_address + wide * hi)
-                        if per_synapse:
-                            _prefetch_span(w_data + width * lo, w_data + width * hi)
+                        # Long rows side by side are one stream, which the processor sees itself.
+                        if hi - lo <= _LONG or row != np.int64(rows[k + _AHEAD - 1]) + 1:
+                            _prefetch_span(post_address + wide * lo, post_address + wide * hi)
+                            if per_synapse:
+                                _prefetch_span(w_data + width * lo, w_data + width * hi)
                     row = np.int64(rows[k])
                     if listed and (row < 0 or row >= n_pre):
                         continue  # a list that was not made by searching
