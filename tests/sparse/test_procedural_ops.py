@@ -1,7 +1,9 @@
 """Procedural products: the same pattern in machine code, in JAX and on the host."""
 
+import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import equinox as eqx
@@ -43,6 +45,23 @@ CASES = {
 }
 EACH = pytest.mark.parametrize("case", CASES)
 NATIVE = pytest.mark.parametrize("native", [True, False], ids=["native", "reference"])
+
+
+def each_way(cases, quick):
+    """Every case in machine code and in JAX, whose many compilations are slow but for a few."""
+    return pytest.mark.parametrize(
+        "case, native",
+        [
+            pytest.param(
+                case,
+                native,
+                id=f"{case}-{'native' if native else 'reference'}",
+                marks=() if native or case in quick else pytest.mark.slow,
+            )
+            for case in cases
+            for native in (True, False)
+        ],
+    )
 
 
 def vectors(conn, dtype=np.float64):
@@ -106,8 +125,7 @@ def test_random_parts():
 # --- products ----------------------------------------------------------------------------------
 
 
-@EACH
-@NATIVE
+@each_way(CASES, ("normal", "part", "ring", "plane"))
 def test_products_are_those_of_the_listed_synapses(case, native):
     conn = CASES[case]()
     dense = np.asarray(conn.to_csr().to_dense())
@@ -140,8 +158,7 @@ def test_single_precision(float32, native):
         assert_allclose(conn @ g, dense @ g, rtol=1e-4, atol=1e-4)
 
 
-@NATIVE
-@pytest.mark.parametrize("case", ["constant", "uniform", "normal", "torus"])
+@each_way(["constant", "uniform", "normal", "torus"], ())
 def test_derivatives(case, native):
     conn = CASES[case]()
     s, g = vectors(conn)
@@ -169,8 +186,10 @@ def test_derivatives(case, native):
 
     with use_native(native):
         for order in (jax.grad, lambda f, argnums: jax.jacfwd(jax.grad(f, argnums), argnums)):
-            found = order(lambda *x: loss(*x, True), argnums=(0, 1, 2))(leaves, s, g)
-            expected = order(lambda *x: loss(*x, False), argnums=(0, 1, 2))(leaves, s, g)
+            found, expected = (
+                jax.jit(order(partial(loss, procedural=p), argnums=(0, 1, 2)))(leaves, s, g)
+                for p in (True, False)
+            )
             for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
                 assert_allclose(a, b, rtol=1e-4, atol=1e-3)
 
@@ -237,8 +256,7 @@ def test_a_loop_accumulates(native):
 # --- parts and shards --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", ["normal", "no autapses", "ring", "plane"])
-@NATIVE
+@each_way(["normal", "no autapses", "ring", "plane"], ("plane",))
 def test_a_traced_offset(case, native):
     conn = CASES[case]()
     s, _ = vectors(conn)
@@ -289,8 +307,6 @@ print("agree")
 
 
 def test_each_device_makes_its_own_columns():
-    import os
-
     done = subprocess.run(
         [sys.executable, "-c", SHARDED],
         env={**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
@@ -316,8 +332,7 @@ DELAYS = {
 }
 
 
-@pytest.mark.parametrize("case", DELAYS)
-@NATIVE
+@each_way(DELAYS, ("normal",))
 def test_arrivals_are_those_of_the_listed_synapses(case, native):
     conn, dt = DELAYS[case](), 0.25
     listed = conn.round_delays(dt).to_csr()
@@ -331,8 +346,10 @@ def test_arrivals_are_those_of_the_listed_synapses(case, native):
             found = conn.deposit(ring, find_events(s), route, jnp.array(head))
             expected = listed.deposit(ring, s, listed_route, jnp.array(head))
             assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
-        slope = jax.grad(lambda s: jnp.sum(conn.deposit(ring, s, route, 1) ** 2))(s)
-        expected = jax.grad(lambda s: jnp.sum(listed.deposit(ring, s, listed_route, 1) ** 2))(s)
+        slope, expected = (
+            jax.jit(jax.grad(lambda s, c=c, r=r: jnp.sum(c.deposit(ring, s, r, 1) ** 2)))(s)
+            for c, r in ((conn, route), (listed, listed_route))
+        )
     assert_allclose(slope, expected, rtol=1e-5, atol=1e-5)
 
 
