@@ -481,6 +481,33 @@ def test_the_gradients_of_single_delays():
     assert (abs(grad) > 1e-4).all()
 
 
+def test_the_slope_of_a_squared_error_is_that_of_the_continuous_delay_if_the_signal_has_no_jumps():
+    h = 0.4  # ms: over so long a difference the interpolation at both ends cancels
+
+    def slopes(record, dt):
+        steps = round(12 / dt)
+        pulse = np.where(np.arange(steps) == round(1 / dt), 500.0 / dt, 0.0)
+
+        def signal(d):
+            net = pair(OneToOne(1.0, n=1), delay=FractionalDelay(d, maximum=4.0))
+            return simulate(net, 12.0, dt=dt, inputs={"in": pulse}, record=record)[record]
+
+        target = signal(1.37)
+        loss = jax.jit(lambda d: jnp.mean((signal(d) - target) ** 2))
+        grad = jax.vmap(jax.grad(loss))(2.0 + dt * jnp.array([0.0, 0.25, 0.5, 0.75]))
+        return grad, float(loss(2.0 + h) - loss(2.0 - h)) / (2 * h)
+
+    errors = []
+    for dt in (0.2, 0.1, 0.05):
+        grad, true = slopes("out.v", dt)
+        errors.append(float(abs(grad / true - 1).max()))
+    assert errors[-1] < 0.1 and errors[0] > 1.5 * errors[1] > 2 * errors[2]
+    # Conductances jump: within each step there is a minimum, however short the step.
+    for dt in (0.2, 0.05):
+        grad, true = slopes("p.g", dt)
+        assert true > 0 and grad[0] < 0
+
+
 @pytest.mark.parametrize("where", FRACTIONAL)
 def test_a_delay_is_learnt(where):
     def response(net):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .._record import Status
 from .._select import put_leaves, select
-from ._trainable import bounds_of, from_free, project, to_free
+from ._trainable import Bound, bounds_of, from_free, project, to_free
 
 M = TypeVar("M")
 
@@ -68,7 +68,7 @@ def _update(
     loss: Callable,
     optimiser: optax.GradientTransformation,
     numbers: tuple[int, ...],
-    bounds: tuple[str, ...],
+    bounds: tuple[Bound, ...],
     model: Any,
     free: list[Array],
     memory: PyTree,
@@ -117,7 +117,8 @@ def fit(
     A parameter stays within its declared bound. A positive one is moved in its logarithm: it
     cannot leave, and one learning rate suits time constants of 1 and of 100 ms. A non-negative
     one may become zero and leave it again, which no smooth map allows, so it is moved as it is
-    and set to zero where an update made it negative.
+    and set to zero where an update made it negative. The same holds for the values of a
+    `FractionalDelay`, which stay between 0 and its `maximum`.
 
     **Arguments:**
 

@@ -19,7 +19,7 @@ from fdyn.fit import (
     rate_penalty,
     trainable,
 )
-from fdyn.sparse import Dense
+from fdyn.sparse import Dense, FractionalDelay, OneToOne
 
 TRACES: list[int] = []
 ADAM = optax.adam(0.3)
@@ -99,6 +99,30 @@ def test_bounds_are_kept():
     ).model  # fmt: skip
     np.testing.assert_allclose(back.tau, 3.0, rtol=1e-2)
     np.testing.assert_allclose(back.t_ref, [3.0, 3.0], rtol=1e-2)
+
+
+def test_fractional_delays_stay_between_zero_and_their_maximum():
+    def model(d):
+        conn = OneToOne(1.0, n=2, delay=FractionalDelay([0.1, 0.4], maximum=0.7))
+        return Projection(
+            "a", "b", conn, Exponential(), CUBA(), delay=FractionalDelay(d, maximum=2.0)
+        )
+
+    def both(m):
+        return [m.delay.values, m.connect.delay.values]
+
+    def distance(m, goal, key):
+        return sum(jnp.sum((x - g) ** 2) for x, g in zip(both(m), goal, strict=True))
+
+    def towards(*goal, of):
+        return fit(distance, of, goal, optimiser=optax.sgd(0.3), steps=40, where=both).model
+
+    out = towards(-3.0, jnp.array([-3.0, 3.0]), of=model(0.05))
+    assert out.delay.values == 0.0
+    np.testing.assert_allclose(out.connect.delay.values, [0.0, 0.7], rtol=1e-12)
+    out = towards(9.0, jnp.array([0.3, 0.2]), of=out)
+    assert out.delay.values == 2.0
+    np.testing.assert_allclose(out.connect.delay.values, [0.3, 0.2], rtol=1e-6)
 
 
 def test_going_on_equals_one_long_fit():
