@@ -23,4 +23,29 @@ from .components import Args as Args
 from .components import State as State
 from .components import vector_field as vector_field
 
+__all__ = [
+    "AbstractComponent",
+    "Affine",
+    "Args",
+    "Network",
+    "Projection",
+    "Record",
+    "Recording",
+    "RunState",
+    "Solution",
+    "Spikes",
+    "State",
+    "components",
+    "load",
+    "param",
+    "replace",
+    "save",
+    "simulate",
+    "solve",
+    "solvers",
+    "sparse",
+    "summary",
+    "vector_field",
+]
+
 __version__ = "0.1.0"

@@ -6,6 +6,7 @@ import graphlib
 import importlib
 import inspect
 import pkgutil
+import pydoc
 import re
 import subprocess
 import sys
@@ -254,6 +255,19 @@ def test_parameters_are_declared_and_described(name):
         if "unit" in field.metadata:
             assert field.metadata["unit"] and field.metadata["doc"], field.name
             assert f"`{field.name}`" in doc, f"the docstring does not describe `{field.name}`"
+
+
+@pytest.mark.parametrize("name", public_packages())
+def test_help_shows_what_is_public(name):
+    package = importlib.import_module(name)
+    # Without `__all__`, help leaves out what comes from private modules.
+    assert package.__all__ == sorted(public_names(name)), f"{name}.__all__ is not what it exports"
+    text = pydoc.plain(pydoc.render_doc(package))
+    for public in package.__all__:
+        if inspect.isclass(thing := getattr(package, public)):
+            assert re.search(rf"^    class {thing.__name__}\(", text, re.M), public
+        elif callable(thing):
+            assert re.search(rf"^    {public}\b", text, re.M), public
 
 
 def test_there_is_something_to_document():

@@ -12,3 +12,18 @@ from ._nullclines import nullclines as nullclines
 from ._plane import FieldGrid as FieldGrid
 from ._plane import field_on_grid as field_on_grid
 from ._stability import classify as classify
+
+__all__ = [
+    "AbstractContinuation",
+    "BifurcationPoint",
+    "Branch",
+    "Equilibria",
+    "FieldGrid",
+    "Nullclines",
+    "PseudoArclength",
+    "classify",
+    "continue_equilibria",
+    "equilibria",
+    "field_on_grid",
+    "nullclines",
+]

@@ -29,3 +29,35 @@ from ._synapse import Arrivals as Arrivals
 from ._synapse import Exponential as Exponential
 from ._traub_miles import KTraubMiles as KTraubMiles
 from ._traub_miles import NaTraubMiles as NaTraubMiles
+
+__all__ = [
+    "AbstractChannel",
+    "AbstractComponent",
+    "AbstractGatedChannel",
+    "AbstractNeuron",
+    "AbstractOutput",
+    "AbstractPopulation",
+    "AbstractStatelessInput",
+    "AbstractSurrogate",
+    "AbstractSynapse",
+    "Affine",
+    "Args",
+    "Arrivals",
+    "COBA",
+    "CUBA",
+    "ConductanceBased",
+    "ConstantInput",
+    "Exponential",
+    "KHH",
+    "KTraubMiles",
+    "LIF",
+    "Leak",
+    "MorrisLecar",
+    "NaHH",
+    "NaTraubMiles",
+    "PoissonInput",
+    "State",
+    "SuperSpike",
+    "as_affine",
+    "vector_field",
+]

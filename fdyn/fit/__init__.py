@@ -8,3 +8,14 @@ from ._losses import cross_entropy as cross_entropy
 from ._losses import mean_squared_error as mean_squared_error
 from ._losses import rate_penalty as rate_penalty
 from ._trainable import trainable as trainable
+
+__all__ = [
+    "FitState",
+    "Fitted",
+    "cross_entropy",
+    "fit",
+    "mean_squared_error",
+    "minibatches",
+    "rate_penalty",
+    "trainable",
+]

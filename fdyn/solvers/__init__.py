@@ -6,3 +6,12 @@ from ._exponential_euler import ExponentialEuler as ExponentialEuler
 from ._runge_kutta import RK4 as RK4
 from ._runge_kutta import Euler as Euler
 from ._runge_kutta import Heun as Heun
+
+__all__ = [
+    "AbstractStepSolver",
+    "Euler",
+    "EulerMaruyama",
+    "ExponentialEuler",
+    "Heun",
+    "RK4",
+]
