@@ -14,6 +14,12 @@ from ._misc import is_quantity, is_traced, magnitude, own
 from ._tree import path_str
 
 M = TypeVar("M")
+# What to do about a value that is no leaf of a model.
+STATIC = (
+    "Such a value is static: structure of the model, which neither learns nor is replaced. Make the "
+    "module that holds it anew. A plain delay of a Projection is one: make a new Projection, or "
+    "give it a FractionalDelay, whose '.delay.values' is a leaf."
+)
 _BOUNDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "positive": lambda x: x > 0,
     "non-negative": lambda x: x >= 0,
@@ -129,7 +135,8 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
     **Returns:** the changed copy; `model` itself stays as it was.
 
     **Raises:** `ValueError` where a value is out of its parameter's bounds, has a wrong unit or one
-    where none is declared, or where the number of values differs from the number of leaves.
+    where none is declared, where the number of values differs from the number of leaves, and where
+    what is selected is static, or is a module and the value an array.
 
     ```python
     >>> from fdyn.components import LIF
@@ -148,8 +155,19 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
     if len(values) != len(leaves):
         raise ValueError(f"replace: {len(leaves)} leaves selected, {len(values)} values given.")
     fields = {id(v): (path, f) for path, f, v in parameters(model)}
+    known = {id(x) for x in jax.tree.leaves(model)}
     new = []
     for leaf, v in zip(leaves, values, strict=True):
+        if isinstance(leaf, bool | int | float | str) and id(leaf) not in known:
+            raise ValueError(f"replace: 'where' selects {leaf!r}, which is no leaf. {STATIC}")
+        if isinstance(leaf, eqx.Module) and _is_number(v):
+            names = [
+                f.name for f in dataclasses.fields(leaf) if eqx.is_array(getattr(leaf, f.name))
+            ]
+            raise ValueError(
+                f"replace: 'where' selects a whole {type(leaf).__name__}, which an array cannot "
+                f"replace. Select one of its arrays, {names}, or give a {type(leaf).__name__}."
+            )
         path, field = fields.get(id(leaf), (None, None))
         if field is not None:
             v = magnitude(v, field.metadata["unit"], path or "")
@@ -168,6 +186,10 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
     changed = eqx.tree_at(where, model, tuple(new) if many else new[0], is_leaf=lambda x: x is None)
     _check_again(changed)
     return changed
+
+
+def _is_number(value: Any) -> bool:
+    return eqx.is_array_like(value) or isinstance(value, list) or is_quantity(value)
 
 
 def _whole(value: Any) -> bool:
@@ -192,7 +214,8 @@ def summary(model: Any) -> str:
     """A table of all arrays of a model: path, shape, dtype, unit, range of values, meaning.
 
     A second table follows if there are connectivities: path, format, shape, number of synapses,
-    memory, which is that of weights, delays and indices together.
+    memory, which is that of weights, delays and indices together. Of synapses that are generated
+    anew at each use it is the mean number.
 
     **Arguments:** `model`: any pytree of modules, for example a `Network`.
 
@@ -232,13 +255,19 @@ def summary(model: Any) -> str:
     for path, conn in _connectivities((), model):
         shape = "x".join(map(str, conn.shape))
         name, memory = type(conn).__name__, _memory(conn.nbytes)
-        links.append((path, name, shape, str(conn.n_synapses), memory))
+        links.append((path, name, shape, _number(conn), memory))
     return "\n".join([*lines, *(["", *_table(links)] if len(links) > 1 else [])])
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
+
+
+def _number(conn: Any) -> str:
+    # Synapses that are generated at each use are not generated for this.
+    about = getattr(conn, "expected_synapses", None)
+    return str(conn.n_synapses) if about is None else f"about {about:.3g}"
 
 
 def _memory(n: float) -> str:

@@ -53,8 +53,8 @@ def update_on_pre(
 
     **Returns:** the new weights, shape and dtype of `weight`.
 
-    **Raises:** `ValueError` if a shape does not fit, `low` exceeds `high`, or the format needs a
-    `SynapseIndex`.
+    **Raises:** `ValueError` if a shape does not fit, a number is complex, not `low <= high`, or
+    the format needs a `SynapseIndex`.
 
     ```python
     >>> import jax.numpy as jnp
@@ -100,8 +100,8 @@ def update_on_post(
 
     **Returns:** the new weights, shape and dtype of `weight`.
 
-    **Raises:** `ValueError` if a shape does not fit, `low` exceeds `high`, or the format needs a
-    `SynapseIndex`.
+    **Raises:** `ValueError` if a shape does not fit, a number is complex, not `low <= high`, or
+    the format needs a `SynapseIndex`.
 
     ```python
     >>> import jax.numpy as jnp
@@ -153,19 +153,49 @@ def _update(side, conn, weight, s, x, low, high):
         raise ValueError(
             f"`weight` has shape {weight.shape}, expected {layout}: each synapse learns by itself"
         )
-    x = jnp.asarray(x).astype(weight.dtype)
-    values = jnp.asarray(s.values if isinstance(s, Events) else s).astype(weight.dtype)
+    values, x = jnp.asarray(s.values if isinstance(s, Events) else s), jnp.asarray(x)
     for name, value, n in zip(names, (values, x), (n_s, n_x), strict=True):
         if value.shape != (n,):
             raise ValueError(
                 f"`{name}` has shape {value.shape}, expected {(n,)}; batches are made by jax.vmap"
             )
+        if jnp.issubdtype(value.dtype, jnp.complexfloating):
+            raise ValueError(f"`{name}` is {value.dtype}, expected real numbers")
+    values, x = values.astype(weight.dtype), x.astype(weight.dtype)
+    if isinstance(s, Events):
+        _check_list(s, n_s, names[0])
     low, high = _bounds(low, high, weight)
     if isinstance(conn, OneToOne):
         return _moved(weight, values != 0, values * x, low, high)
     op, pattern, options = _pattern(side, conn)
+    _check_pattern(op, pattern, weight, n_s)
     events = s if isinstance(s, Events) else find_events(values)
     return op(weight, values, x, low, high, events.index, events.count, *pattern, **options)
+
+
+def _check_list(s: Events, n: int, name: str) -> None:
+    if (s.index.shape, s.count.shape) != ((n,), ()) or {s.index.dtype, s.count.dtype} != {
+        jnp.dtype("int32")
+    }:
+        raise ValueError(
+            f"`{name}` lists events by an index of {s.index.dtype} {s.index.shape} and a count of "
+            f"{s.count.dtype} {s.count.shape}, expected int32 {(n,)} and ()"
+        )
+
+
+def _check_pattern(op: Any, pattern: tuple, weight: Array, n: int) -> None:
+    # A leaf that was replaced has not been through a constructor, and machine code trusts it.
+    if op is _dense:
+        return
+    lists = (
+        (weight.shape,) if op is _equal else ((weight.size,),) * (len(pattern) - 1) + ((n + 1,),)
+    )
+    found = tuple(x.shape for x in pattern)
+    if found != lists or not all(jnp.issubdtype(x.dtype, jnp.integer) for x in pattern):
+        raise ValueError(
+            f"the pattern of synapses has arrays of shapes {found}, expected integers of {lists}; "
+            "a stack of connectivities needs jax.vmap"
+        )
 
 
 def _bounds(low: ArrayLike, high: ArrayLike, weight: Array) -> tuple[Array, Array]:
@@ -177,8 +207,8 @@ def _bounds(low: ArrayLike, high: ArrayLike, weight: Array) -> tuple[Array, Arra
             raise ValueError(f"`{name}` has shape {bound.shape}, expected () or {weight.shape}")
         bounds.append(bound if bound.ndim else bound.reshape((1,) * weight.ndim))
     known = not any(isinstance(bound, jax.core.Tracer) for bound in (low, high))
-    if known and np.any(np.asarray(low) > np.asarray(high)):
-        raise ValueError(f"`low` exceeds `high`: {low} > {high}")
+    if known and not np.all(np.asarray(low) <= np.asarray(high)):
+        raise ValueError(f"expected `low` <= `high`, given low = {low}, high = {high}")
     return bounds[0], bounds[1]
 
 
@@ -201,7 +231,7 @@ def _dense(w, s, x, low, high, index, count, *, axis):
 @_dense.cpu
 def _(w, s, x, low, high, index, count, *, axis):
     a, b = int(low.size > 1), int(high.size > 1)
-    for i in index[:count]:
+    for i in index[: max(count, 0)]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
         spike = s[i]
@@ -224,7 +254,7 @@ def _equal(w, s, x, low, high, index, count, partners):
 def _(w, s, x, low, high, index, count, partners):
     a, b = int(low.size > 1), int(high.size > 1)
     n = np.uint64(x.size)
-    for i in index[:count]:
+    for i in index[: max(count, 0)]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
         # Of its own, since every write to `w` might change the other arrays for all Numba knows.
@@ -250,7 +280,7 @@ def _compressed(w, s, x, low, high, index, count, partners, indptr):
 def _(w, s, x, low, high, index, count, partners, indptr):
     a, b = int(low.size > 1), int(high.size > 1)
     n = np.uint64(x.size)
-    for i in index[:count]:
+    for i in index[: max(count, 0)]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
         spike = s[i]
@@ -279,7 +309,7 @@ def _(w, s, x, low, high, index, count, partners, positions, indptr):
     flat, low, high = w.reshape(w.size), low.reshape(low.size), high.reshape(high.size)
     a, b = int(low.size > 1), int(high.size > 1)
     n, n_synapses = np.uint64(x.size), np.uint64(flat.size)
-    for i in index[:count]:
+    for i in index[: max(count, 0)]:
         if not 0 <= i < s.size or s[i] == 0:
             continue
         spike = s[i]

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Key, UInt32
 
 from .._grid import steps_of
 from .._misc import is_traced
@@ -27,6 +27,8 @@ _LANES = 1 << 15  # blocks walked through at once
 
 def as_key(key: Any) -> Key[Array, ""]:
     """A single `jax.random` key of the kind that the generator takes, else `ValueError`."""
+    if isinstance(key, jax.Array | np.ndarray) and (key.dtype, key.shape) == (np.uint32, (2,)):
+        key = jax.random.wrap_key_data(jnp.asarray(key), impl="threefry2x32")
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)):
         raise ValueError(f"`key` is {key!r}, expected a key made by `jax.random.key`")
     if key.shape != ():
@@ -53,8 +55,12 @@ def as_probability(p: Any) -> float:
     """A probability that the generator can resolve, else `ValueError`."""
     if is_traced(p):
         raise ValueError("`probability` is traced; a Procedural is made on the host, outside jit")
-    if np.shape(p) != () or not 0 <= (value := float(p)) <= 1:
-        raise ValueError(f"`probability` is {p}, expected a number from 0 to 1")
+    try:
+        value = float(p) if np.shape(p) == () else math.nan
+    except (TypeError, ValueError):
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ValueError(f"`probability` is {p!r}, expected a number from 0 to 1, or `ByDistance`")
     if 0 < value < tf.MIN_PROBABILITY:
         raise ValueError(f"`probability` is {p}, expected 0 or at least {tf.MIN_PROBABILITY:.2g}")
     return value
@@ -128,7 +134,42 @@ def coefficients(weight: Any, dtype: Any) -> tuple[Array, str]:
     return jnp.stack(values).astype(dtype), law
 
 
+class GeneratedRoute(eqx.Module):
+    """How `Procedural.deposit` finds the places of arrivals.
+
+    `numbers`: thresholds of a law, or the steps for each distance of a table (`by_distance`);
+    `most`: the most steps of a delay.
+    """
+
+    numbers: UInt32[Array, "..."]
+    by_distance: bool = eqx.field(static=True)
+    most: int = eqx.field(static=True)
+
+
 # --- delays ------------------------------------------------------------------------------------
+
+
+def check_deposit(
+    ring: Array, spikes: Array, route: Any, shape: tuple[int, int], by_distance: bool
+) -> None:
+    """Ring, spikes and route fit a connectivity, else `ValueError`."""
+    n_pre, n_post = shape
+    if not isinstance(route, GeneratedRoute) or route.by_distance != by_distance:
+        raise ValueError("`route` is of another connectivity, expected what `conn.route(dt)` gives")
+    if spikes.shape != (n_pre,):
+        raise ValueError(
+            f"`s` has shape {spikes.shape}, expected {(n_pre,)}; batches are made by jax.vmap"
+        )
+    rows, rest = divmod(ring.size, max(n_post, 1))
+    if ring.ndim != 1 or not jnp.issubdtype(ring.dtype, jnp.inexact):
+        raise ValueError(
+            f"`ring` is {ring.dtype} {ring.shape}, expected floating numbers, one axis"
+        )
+    if rest or (n_post and rows <= route.most):
+        raise ValueError(
+            f"`ring` has {ring.size} places, expected D * {n_post} with D > {route.most}, which is "
+            "the longest delay in steps"
+        )
 
 
 def thresholds(law: AbstractLaw, dt: float, what: str) -> np.ndarray:

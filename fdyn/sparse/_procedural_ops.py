@@ -101,26 +101,52 @@ def _abstract(role, *operands, plan, shifted, listed, native):
     acc, a, b = operands[:3]
     pattern, turn, events = _sort(operands, plan, shifted, listed)
     values = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
+    if not acc.dtype == a.dtype == b.dtype or not jnp.issubdtype(acc.dtype, jnp.inexact):
+        raise ValueError(
+            f"accumulator of {acc.dtype} and factors of {a.dtype} and {b.dtype}, expected floating "
+            "numbers of one kind"
+        )
+    _check_pattern(plan, pattern, turn)
     n_weights = 1 if plan.law == "constant" else 2
     if "w" in values and values["w"].shape != (n_weights,):
         raise ValueError(f"coefficients of shape {values['w'].shape}, expected {(n_weights,)}")
-    ranks = tuple(x.ndim for x in pattern if x is not None)
-    if pattern.numbers.shape != (7,) or ranks not in ((1, 1), (1, 1, 2, 1, 1, 1)):
-        raise ValueError(
-            f"the pattern has arrays of {ranks} axes; a stack of connectivities needs jax.vmap"
-        )
     if "g" in values:
         (size,) = values["g"].shape
         if size % max(plan.n_post, 1) or (plan.delay == "none" and size != plan.n_post):
             raise ValueError(f"post-synaptic vector of {size}, expected {plan.n_post} per slot")
     if events is not None and "s" in values:
         index, count = events
-        if index.shape != values["s"].shape or index.dtype != jnp.int32 or count.shape != ():
+        given = index.shape, index.dtype, count.shape, count.dtype
+        if given != (values["s"].shape, jnp.int32, (), jnp.int32):
             raise ValueError(
-                f"a list of events of {index.dtype} {index.shape} and a count of shape "
+                f"a list of events of {index.dtype} {index.shape} and a count of {count.dtype} "
                 f"{count.shape}, expected int32 {values['s'].shape} and ()"
             )
     return acc
+
+
+def _check_pattern(plan: Plan, pattern: Pattern, turn: Array | None) -> None:
+    ranks = tuple(x.ndim for x in pattern if x is not None)
+    if pattern.numbers.shape != (7,) or ranks not in ((1, 1), (1, 1, 2, 1, 1, 1)):
+        raise ValueError(
+            f"the pattern has arrays of {ranks} axes; a stack of connectivities needs jax.vmap"
+        )
+    if pattern.lines is not None and pattern.lines.shape[1] != 6:
+        raise ValueError(f"lines of shape {pattern.lines.shape}, expected six numbers for each")
+    if plan.delay == "distance" and pattern.arrival.shape != pattern.table.shape:
+        raise ValueError(
+            f"{pattern.arrival.size} delays for {pattern.table.size} distances, expected one each"
+        )
+    kinds = dict.fromkeys(Pattern._fields, "uint32") | {
+        "row_centre": "int32",
+        "col_centre": "int32",
+    }
+    for name, kind in kinds.items():
+        array = getattr(pattern, name)
+        if array is not None and array.dtype != kind:
+            raise ValueError(f"{name} of {array.dtype}, expected {kind}")
+    if turn is not None and (turn.shape, turn.dtype) != ((), jnp.int32):
+        raise ValueError(f"a shift of {turn.dtype} {turn.shape}, expected int32 ()")
 
 
 def _jvp(role, primals, tangents, *, listed, **params):
@@ -153,15 +179,25 @@ def _transpose(role, cotangent, acc, a, b, *rest, listed, **params):
 
 
 def _batch(role, args, axes, **params):
-    def one(mapped):
-        mapped = iter(mapped)
-        operands = (x if axis is None else next(mapped) for x, axis in zip(args, axes, strict=True))
-        return _bind(role, *operands, **params)
-
     front = [
-        jnp.moveaxis(x, axis, 0) for x, axis in zip(args, axes, strict=True) if axis is not None
+        x if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(args, axes, strict=True)
     ]
-    return jax.lax.map(one, front), 0
+    mapped = tuple(axis is not None for axis in axes)
+    return _one_by_one(front, role=role, mapped=mapped, params=tuple(params.items())), 0
+
+
+# Outside of `jax.jit` a function made anew at each call would be compiled anew.
+@partial(jax.jit, static_argnames=("role", "mapped", "params"))
+def _one_by_one(operands, *, role, mapped, params):
+    def one(front):
+        front = iter(front)
+        return _bind(
+            role,
+            *(next(front) if m else x for x, m in zip(operands, mapped, strict=True)),
+            **dict(params),
+        )
+
+    return jax.lax.map(one, [x for x, m in zip(operands, mapped, strict=True) if m])
 
 
 def _lower_reference(role, *operands, plan, shifted, listed, native):

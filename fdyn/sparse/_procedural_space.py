@@ -12,6 +12,7 @@ from jaxtyping import Array, Int32, UInt32
 from . import _threefry as tf
 
 _MAX_TABLE = 1 << 26  # distances; 256 MiB
+_MAX_PAIRS = 1 << 22  # looked at to tell how many synapses there will be
 
 
 class ByDistance(eqx.Module):
@@ -48,14 +49,18 @@ class ByDistance(eqx.Module):
 
     profile: Callable[[np.ndarray], Any] = eqx.field(static=True)
     cutoff: float = eqx.field(static=True)
-    spacing: float = eqx.field(static=True, default=1.0)
-    periodic: bool = eqx.field(static=True, default=True)
+    spacing: float = eqx.field(static=True)
+    periodic: bool = eqx.field(static=True)
 
-    def __check_init__(self):
-        for name in ("cutoff", "spacing"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 < value < math.inf):
-                raise ValueError(f"`{name}` is {value!r}, expected a positive number")
+    def __init__(
+        self,
+        profile: Callable[[np.ndarray], Any],
+        cutoff: float,
+        spacing: float = 1.0,
+        periodic: bool = True,
+    ):
+        self.profile, self.periodic = profile, bool(periodic)
+        self.cutoff, self.spacing = _length(cutoff, "cutoff"), _length(spacing, "spacing")
 
 
 class Space(eqx.Module):
@@ -67,6 +72,16 @@ class Space(eqx.Module):
     col_centre: Int32[Array, " pre_columns"]
     grid: tuple[int, int] = eqx.field(static=True)
     periodic: bool = eqx.field(static=True)
+
+
+def _length(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ValueError(f"`{name}` is {value!r}, expected a positive number")
+    return number
 
 
 def make_space(
@@ -115,6 +130,27 @@ def make_space(
         distance,
         shortest,
     )
+
+
+def expected_number(space: Space, pre: tuple[int, int], post: tuple[int, int]) -> float:
+    """The mean number of synapses between ranges of units, each its first one and its size."""
+    (first_row, n_pre), (first_col, n_post), (height, breadth) = pre, post, space.grid
+    lines, table = np.asarray(space.lines), np.asarray(space.table) * 2.0**-32
+    row_centre, col_centre = np.asarray(space.row_centre), np.asarray(space.col_centre)
+    dy, left, length = (lines[:, k].astype(np.int32).astype(np.int64) for k in (2, 3, 4))
+    line = np.repeat(np.arange(dy.size), length)
+    dx = np.arange(line.size) - np.repeat(np.cumsum(length) - length - left, length)
+    distance = dx * dx + dy[line] ** 2 if height > 1 else abs(dx)
+    known = distance < table.size
+    p, dx, dy = table[distance[known]], dx[known], dy[line[known]]
+    n = min(n_pre, max(_MAX_PAIRS // max(p.size, 1), 16))
+    total = 0.0
+    for row in first_row + (2 * np.arange(n) + 1) * n_pre // (2 * max(n, 1)):
+        y, x = row_centre[row // col_centre.size] + dy, col_centre[row % col_centre.size] + dx
+        inside = (y >= 0) & (y < height) & (x >= 0) & (x < breadth) | space.periodic
+        col = y % height * breadth + x % breadth - first_col
+        total += p[inside & (col >= 0) & (col < n_post)].sum()
+    return total * n_pre / max(n, 1)
 
 
 def _offsets(reach: int, size: int, periodic: bool) -> range:

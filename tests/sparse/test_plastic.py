@@ -3,6 +3,7 @@
 import re
 from functools import partial
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ from fdyn.sparse import (
     CSC,
     CSR,
     Dense,
+    Events,
     FixedFanIn,
     FixedFanOut,
     OneToOne,
@@ -345,3 +347,41 @@ def test_mistakes():
         SynapseIndex(Dense(jnp.ones((2, 2))), by="post")
     with pytest.raises(ValueError, match="outside of jax.jit"):
         jax.jit(lambda conn: SynapseIndex(conn, by="post").indptr)(conn)
+
+
+SMALL = CSR(jnp.array([0, 1, 1]), jnp.array([0, 2, 3]), 1.0, n_post=2)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"low": np.nan}, "expected `low` <= `high`"),
+        ({"high": np.array([1.0, np.nan, 1.0])}, "expected `low` <= `high`"),
+        ({"s": jnp.ones(2, "complex128")}, "`s_pre` is complex128"),
+        ({"x": jnp.ones(2, "complex64")}, "`x_post` is complex64"),
+        ({"s": Events(jnp.ones(2), jnp.zeros(3, "int32"), jnp.int32(2))}, r"int32 \(3,\)"),
+        ({"s": Events(jnp.ones(2), jnp.zeros(2, "int32"), jnp.ones(1, "int32"))}, r"int32 \(1,\)"),
+        ({"s": Events(jnp.ones(2), jnp.zeros(2, "int64"), jnp.int32(2))}, "an index of int64"),
+        (
+            {"conn": eqx.tree_at(lambda c: c.indptr, SMALL, jnp.array([0, 3]))},
+            r"the pattern of synapses has arrays of shapes .*, expected integers of .*\(3,\)\)",
+        ),
+        (
+            {"conn": eqx.tree_at(lambda c: c.indices, SMALL, jnp.array([0.0, 1.0, 1.0]))},
+            "expected integers",
+        ),
+    ],
+)
+def test_what_is_refused_before_machine_code_sees_it(change, message):
+    given = {"conn": SMALL, "s": jnp.ones(2), "x": jnp.ones(2), "low": 0.0, "high": 9.0, **change}
+    conn, s, x, low, high = given.values()
+    with pytest.raises(ValueError, match=message):
+        update_on_pre(conn, jnp.ones(3), s, x, low=low, high=high)
+
+
+def test_a_negative_count_lists_no_event():
+    none = Events(jnp.ones(2), jnp.array([0, 1], "int32"), jnp.int32(-1))
+    with use_native(True):
+        np.testing.assert_array_equal(
+            update_on_pre(SMALL, jnp.ones(3), none, jnp.ones(2)), np.ones(3)
+        )

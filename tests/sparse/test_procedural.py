@@ -1,5 +1,8 @@
 """Procedural connectivity: statistics of its synapses, edge cases, mistakes."""
 
+import re
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -159,7 +162,8 @@ def test_what_it_holds():
     conn = Procedural(KEY, 10**5, 10**5, 0.001, Uniform(0.0, 1.0))
     assert conn.nbytes < 100
     assert_allclose(conn.probability, 0.001, rtol=1e-8)
-    assert "weight.low" in summary(conn)
+    assert "weight.low" in (text := summary(conn))
+    assert re.search(r"100000x100000 +about 1e\+07 ", text)
     assert replace(conn, lambda c: c.weight.low, 0.5).weight.low == 0.5
 
 
@@ -210,6 +214,19 @@ def test_delays_by_distance():
     assert_allclose(conn.round_delays(0.5).to_csr().delay, np.round(2 + abs(rows - cols) / 2) / 2)
 
 
+@pytest.mark.parametrize("periodic", [True, False])
+def test_the_mean_number_of_synapses(periodic):
+    """On the host, from the table; the number that is generated scatters around it."""
+    near = ByDistance(lambda d: 0.8 * np.exp(-d / 3.0), cutoff=9.0, periodic=periodic)
+    for sizes, part in (((600, 900), (slice(90, 400), slice(200, 700))),
+                        (((20, 15), (30, 40)), (slice(37, 260), slice(111, 800)))):  # fmt: skip
+        conn = Procedural(KEY, *sizes, near)
+        for some in (conn, conn[part], conn[part].T):
+            mean = some.expected_synapses
+            assert abs(some.to_csr().n_synapses - mean) < SIGMAS * np.sqrt(mean) and mean > 100
+    assert_allclose(Procedural(KEY, 30, 40, 0.25).expected_synapses, 300, rtol=1e-6)
+
+
 # --- in a network ------------------------------------------------------------------------------
 
 
@@ -245,10 +262,13 @@ LONG = ByDistance(lambda d: 0.5 + 0 * d, cutoff=3.0)
         (lambda: Procedural(KEY, 3, 3, np.nan), "`probability` is nan"),
         (lambda: Procedural(KEY, 3, 3, 1e-10), "`probability` is 1e-10, expected 0 or at least"),
         (lambda: Procedural(KEY, 3, 3, [0.5]), "`probability` is"),
+        (lambda: Procedural(KEY, 3, 3, "a"), "`probability` is 'a', expected a number"),
+        (lambda: Procedural(KEY, 3, 3, None), "`probability` is None, expected a number"),
         (lambda: jax.jit(lambda p: Procedural(KEY, 3, 3, p))(0.5), "outside jit"),
         (lambda: Procedural(jax.random.key(0, impl="rbg"), 3, 3, 0.5), "expected threefry2x32"),
         (lambda: Procedural(0, 3, 3, 0.5), "expected a key made by"),
         (lambda: Procedural(jax.random.split(KEY), 3, 3, 0.5), "expected a single key"),
+        (lambda: Procedural(jax.random.key_data(jax.random.split(KEY)), 3, 3, 0.5), "`key` is"),
         (lambda: Procedural(KEY, -3, 3, 0.5), "`n_pre` is -3"),
         (lambda: Procedural(KEY, 3, 2**31, 0.5), "`n_post` is 2147483648"),
         (lambda: Procedural(KEY, 3, 4, 0.5, autapses=False), "expected n_pre == n_post"),
@@ -266,6 +286,7 @@ LONG = ByDistance(lambda d: 0.5 + 0 * d, cutoff=3.0)
         (lambda: Procedural(KEY, 3, 3, 0.5, delay=Normal(1.0, 1.0)).route(0.25), "within bounds"),
         (lambda: Procedural(KEY, 3, 3, 0.5, delay=Uniform(0.0, 1.0)).T.route(0.25), "transposed"),
         (lambda: ByDistance(lambda d: d, cutoff=0.0), "`cutoff` is 0.0"),
+        (lambda: ByDistance(lambda d: d, cutoff="far"), "`cutoff` is 'far'"),
         (lambda: ByDistance(lambda d: d, cutoff=1.0, spacing=np.inf), "`spacing` is inf"),
         (
             lambda: Procedural(KEY, 9, 9, ByDistance(lambda d: d, cutoff=3.0)),
@@ -281,3 +302,53 @@ LONG = ByDistance(lambda d: 0.5 + 0 * d, cutoff=3.0)
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_scalars_of_numpy_and_bare_keys_are_taken():
+    for number in (np.float64, np.float32, jnp.float64):
+        near = ByDistance(lambda d: 1.0 * (d <= 2), cutoff=number(2.0), spacing=number(1.0))
+        assert Procedural(KEY, 9, 9, near, weight=1.0).n_synapses == 45
+    bare, p = jax.random.key_data(KEY), np.float32(0.5)
+    assert_array_equal(Procedural(bare, 5, 9, p).to_dense(), Procedural(KEY, 5, 9, 0.5).to_dense())
+
+
+def test_a_weight_of_one_column():
+    """Of shape [1, 1], and not one per row."""
+    conn = Procedural(KEY, 3, 1, 1.0, np.array([[2.0]]))
+    assert_array_equal(conn[1:3, :].to_dense(), [[2.0], [2.0]])
+    assert_array_equal(jnp.ones(3) @ conn, [6.0])
+    assert_array_equal(conn.T[:, 1:].to_dense(), [[2.0, 2.0]])
+
+
+LATE = Procedural(KEY, 5, 7, 1.0, delay=Uniform(0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda: {"s": jnp.ones(9)}, r"`s` has shape \(9,\), expected \(5,\)"),
+        (lambda: {"s": jnp.ones((2, 5))}, "batches are made by jax.vmap"),
+        (lambda: {"ring": jnp.zeros(4 * 7)}, r"expected D \* 7 with D > 4"),
+        (lambda: {"ring": jnp.zeros(5 * 7 + 1)}, "`ring` has 36 places"),
+        (lambda: {"ring": jnp.zeros((5, 7))}, "expected floating numbers, one axis"),
+        (lambda: {"ring": jnp.zeros(5 * 7, "int32")}, "`ring` is int32"),
+        (lambda: {"route": LATE.to_csr}, "`route` is of another connectivity"),
+        (lambda: {"conn": LATE.T}, "a transposed Procedural has no delays"),
+    ],
+)
+def test_what_a_deposit_refuses(change, message):
+    route, steps = LATE.route(0.25)
+    given = {"conn": LATE, "ring": jnp.zeros((steps + 1) * 7), "s": jnp.ones(5), "route": route}
+    given |= change()
+    with pytest.raises(ValueError, match=message):
+        given["conn"].deposit(given["ring"], given["s"], given["route"], 0)
+
+
+def test_replaced_weights_are_brought_to_the_dtype_or_refused():
+    conn = Procedural(KEY, 5, 7, 1.0)
+    whole = eqx.tree_at(lambda c: c.weight, conn, jnp.array(2, "int8"))
+    assert_array_equal(jnp.ones(5) @ whole, np.full(7, 10.0))
+    near = Procedural(KEY, 5, 7, LONG)
+    broken = eqx.tree_at(lambda c: c.space.row_centre, near, jnp.zeros(1, "float32"))
+    with pytest.raises(ValueError, match="row_centre of float32, expected int32"):
+        jnp.ones(5) @ broken

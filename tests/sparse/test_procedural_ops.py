@@ -242,6 +242,15 @@ def test_new_keys_probabilities_and_offsets_do_not_compile_again():
     assert all(not np.array_equal(first, y) for y in results)
 
 
+def test_batches_outside_of_jit_compile_once():
+    conn = Procedural(KEY, 5, 9, 0.5)
+    jnp.ones((3, 5)) @ conn, jnp.ones((3, 9)) @ conn.T
+    with counting() as counts:
+        for _ in range(2):
+            jnp.ones((3, 5)) @ conn, jnp.ones((3, 9)) @ conn.T
+    assert counts["compilations"] == 0
+
+
 @NATIVE
 def test_a_loop_accumulates(native):
     conn = CASES["constant"]()
