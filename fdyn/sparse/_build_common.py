@@ -10,7 +10,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Key
 
-from ._checks import as_size
+from .._misc import is_quantity, magnitude
+from ._checks import as_size, check_plain
 from ._csr import CSR
 from ._law import AbstractLaw, Normal, draw
 
@@ -27,6 +28,16 @@ def as_sizes(n_pre: int, n_post: int, autapses: bool) -> tuple[int, int]:
             f"given n_pre={n_pre}, n_post={n_post}"
         )
     return as_size(n_pre, "n_pre"), as_size(n_post, "n_post")
+
+
+def check_lengths(values: Any, name: str) -> None:
+    """Refuse a quantity where all that matters is that lengths are in one unit."""
+    parts = values if isinstance(values, list | tuple) else [values]
+    if any(map(is_quantity, parts)):
+        raise ValueError(
+            f"`{name}` takes plain numbers, all lengths of a space in one unit of your choice; "
+            f"got {values!r}: hand over e.g. `.to('um').magnitude`"
+        )
 
 
 def as_probability(p: float, name: str) -> float:
@@ -106,7 +117,11 @@ def per_synapse(
             f"`{name}` is a function of distance, but this pattern has no distances; "
             "expected a number, a law or an array"
         )
-    result = np.asarray(values(distance().reshape(-1)), np.float64)
+    result = values(distance().reshape(-1))
+    if name == "delay":
+        result = magnitude(result, "ms", name)
+    check_plain(result, name)
+    result = np.asarray(result, np.float64)
     if result.ndim == 0:
         return result
     if result.size != np.prod(shape, dtype=int) or result.ndim != 1:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Array, Key
 
-from ._build_common import Values, as_sizes, make_csr, per_synapse
+from ._build_common import Values, as_sizes, check_lengths, make_csr, per_synapse
 from ._checks import as_size
 from ._csr import CSR
 from ._dense import Dense
@@ -24,11 +24,13 @@ def grid_positions(
     **Arguments:**
 
     - `shape`: number of units along each axis; an `int` is a line.
-    - `spacing`: distance of neighbours, one for all axes or one for each. Default: 1.
+    - `spacing`: distance of neighbours, one for all axes or one for each, plain numbers in a unit
+        of your choice. Default: 1.
 
     **Returns:** a numpy array `[n, dimensions]` of float64.
 
-    **Raises:** `ValueError` if a number of units is no `int` or negative.
+    **Raises:** `ValueError` if a number of units is no `int` or negative, or for quantities with
+    units.
 
     ```python
     >>> from fdyn.sparse import grid_positions
@@ -40,6 +42,7 @@ def grid_positions(
     **Source:** none; a convention of this library.
     """
     shape = _shape(shape)
+    check_lengths(spacing, "spacing")
     indices = np.indices(shape).reshape(len(shape), -1).T
     return indices * np.broadcast_to(np.asarray(spacing, np.float64), (len(shape),))
 

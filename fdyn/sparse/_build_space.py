@@ -7,17 +7,18 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Key
 
+from .._misc import magnitude
 from ._build_common import (
     CHUNK,
     Values,
     as_probability,
+    check_lengths,
     csr_of_keys,
     join,
     make_generator,
     senders,
     successes,
 )
-from ._checks import check_plain
 from ._csr import CSR
 
 Profile = Callable[[np.ndarray], ArrayLike]
@@ -61,7 +62,8 @@ def distance_dependent(
     - `cutoff`: largest distance of a synapse, in the unit of the positions. Default: none.
     - `period`: length of the space, one for all dimensions or one for each, `None` where it is
         open. Default: `None`.
-    - `delay`: in ms, given like `weight`. Default: `None`, no delay of its own.
+    - `delay`: in ms, or with a unit of time, given like `weight`. Default: `None`, no delay of
+        its own.
     - `autapses`: whether $i \to i$ may occur. Default: `True`.
     - `pre_ratio`: fraction of the pre-synaptic units, drawn at random, that send at all; their
         number is rounded. Default: 1.
@@ -88,6 +90,7 @@ def distance_dependent(
     **Source:** the spatially structured networks of Mehring et al. 2003, Biol. Cybern. 88:395;
     cells of the space are searched as in Verlet's lists, Allen & Tildesley 1987, section 5.3.
     """
+    check_lengths(cutoff, "cutoff")
     if not cutoff > 0:
         raise ValueError(f"`cutoff` is {cutoff}, expected a positive distance")
     space = _Space(pre, post, period)
@@ -139,7 +142,8 @@ def gaussian(
         `[n_synapses]`, or one weight per synapse, `[n_synapses]`.
     - `period`: length of the space, one for all dimensions or one for each, `None` where it is
         open. Default: `None`.
-    - `delay`: in ms, given like `weight`. Default: `None`, no delay of its own.
+    - `delay`: in ms, or with a unit of time, given like `weight`. Default: `None`, no delay of
+        its own.
     - `autapses`: whether $i \to i$ may occur. Default: `True`.
     - `pre_ratio`: fraction of the pre-synaptic units, drawn at random, that send at all; their
         number is rounded. Default: 1.
@@ -162,6 +166,7 @@ def gaussian(
     **Source:** thinning, Lewis & Shedler 1979, Nav. Res. Logist. Q. 26:403.
     """
     p = as_probability(p, "p")
+    check_lengths(sigma, "sigma")
     if not 0 < sigma < np.inf:
         raise ValueError(f"`sigma` is {sigma}, expected a positive width")
     space = _Space(pre, post, period)
@@ -182,6 +187,7 @@ class _Space:
     """Two sets of points in a box whose sides may be periods."""
 
     def __init__(self, pre: ArrayLike, post: ArrayLike, period):
+        check_lengths(period, "period")
         x, y = _positions(pre, "pre"), _positions(post, "post")
         if x.shape[1] != y.shape[1]:
             raise ValueError(
@@ -221,7 +227,7 @@ class _Space:
 
 
 def _positions(values: ArrayLike, name: str) -> np.ndarray:
-    check_plain(values, name)
+    check_lengths(values, name)
     result = np.asarray(values, np.float64)
     result = result[:, None] if result.ndim == 1 else result
     if result.ndim != 2 or not result.shape[1] or not np.isfinite(result).all():
@@ -233,7 +239,7 @@ def _positions(values: ArrayLike, name: str) -> np.ndarray:
 
 
 def _probabilities(profile: Profile, d: np.ndarray) -> np.ndarray:
-    p = np.asarray(profile(d), np.float64)
+    p = np.asarray(magnitude(profile(d), "1", "profile"), np.float64)
     if p.shape not in ((), d.shape):
         raise ValueError(
             f"`profile` gave shape {p.shape} for distances of shape {d.shape}, expected the same"

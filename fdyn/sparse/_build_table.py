@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,9 @@ def from_table(
 
     **Arguments:**
 
-    - `table`: a path of a CSV file whose first line names the columns, a structured numpy array,
-        or a mapping of names to columns, such as a dict of arrays or a data frame.
+    - `table`: a path of a CSV file, columns separated by commas, whose first line names them; a
+        structured numpy array; or a mapping of names to columns, such as a dict of arrays or a
+        data frame of pandas, which is not needed otherwise.
     - `pre`, `post`: the columns of the units, of strings or integers. Defaults: `"pre"`, `"post"`.
         In a CSV file they are integers if all entries of both are.
     - `weight`: the column of the weights, or a scalar, a law such as `Normal` (with a `key`), or
@@ -60,7 +61,7 @@ def from_table(
     **Source:** none; the columns of edge tables of published connectomes, such as FlyWire,
     Dorkenwald et al. 2024, Nature 634:124.
     """
-    columns = _read(table)
+    columns, where = _read(table)
     sources, targets = (_units(_column(columns, name)) for name in (pre, post))
     if isinstance(table, str | os.PathLike):
         sources, targets = _integers(sources, targets)
@@ -70,7 +71,7 @@ def from_table(
 
     def of(values: Any, name: str) -> Any:
         if isinstance(values, str):
-            return _numbers(_column(columns, values), values, n)
+            return _numbers(_column(columns, values), values, n, where)
         return per_synapse(values, name, (n,), key)
 
     listed = _listed(sources, targets) if names is None else list(names)
@@ -100,9 +101,10 @@ def from_networkx(
 
     **Arguments:**
 
-    - `graph`: a `networkx` graph of any kind.
-    - `weight`: the edge attribute with the weights, or a scalar, a law such as `Normal` (with a
-        `key`), or an array for all synapses of the `CSR`. Default: `"weight"`.
+    - `graph`: a graph of networkx (not needed otherwise), of any kind.
+    - `weight`: the edge attribute with the weights, or, which a graph without them needs, a scalar,
+        a law such as `Normal` (with a `key`), or an array for all synapses of the `CSR`. Default:
+        `"weight"`.
     - `delay`: in ms, given like `weight`. Default: `None`, no delay of its own.
     - `key`: a `jax.random` key, for laws. Default: `None`.
 
@@ -139,10 +141,11 @@ def from_networkx(
         for u, v, data in edges:
             if values not in data:
                 raise ValueError(
-                    f"the edge {nodes[u]!r} - {nodes[v]!r} has no attribute {values!r}, expected "
-                    f"one on every edge, or e.g. {name}=1.0"
+                    f"{_edge(nodes, (u, v))} has no attribute {values!r}, expected one on every "
+                    f"edge, or e.g. {name}=1.0 for a graph without them"
                 )
-        return _numbers([data[values] for _, _, data in edges], values, len(edges))
+        entries = [data[values] for _, _, data in edges]
+        return _numbers(entries, values, len(edges), lambda k: _edge(nodes, edges[k]))
 
     conn = COO(
         np.array([u for u, _, _ in edges], np.int64),
@@ -155,22 +158,36 @@ def from_networkx(
     return conn.to_csr(), nodes
 
 
-def _read(table: Any) -> Any:
-    """Something with columns by name."""
+def _edge(nodes: list[Any], edge: tuple) -> str:
+    return f"the edge {nodes[edge[0]]!r} - {nodes[edge[1]]!r}"
+
+
+def _read(table: Any) -> tuple[Any, Callable[[int], str]]:
+    """Something with columns by name, and what an error calls the place of a synapse."""
     if not isinstance(table, str | os.PathLike):
-        return table
+        return table, lambda k: f"row {k} of the synapses"
+    path = os.fspath(table)
     with open(table, newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if row]
+        reader = csv.reader(file)
+        rows = [(reader.line_num, row) for row in reader if row]
     if not rows:
-        raise ValueError(f"{os.fspath(table)} is empty, expected a first line with column names")
-    header = [name.strip() for name in rows[0]]
-    for number, row in enumerate(rows[1:], 2):
+        raise ValueError(f"{path} is empty, expected a first line with column names")
+    header = [name.strip() for name in rows[0][1]]
+    other = [(c, name) for c, name in (("\t", "tabs"), (";", "semicolons")) if c in rows[0][1][0]]
+    if len(header) == 1 and other:
+        raise ValueError(
+            f"{path} seems to have its columns separated by {other[0][1]}, but they must be "
+            "separated by commas: change the file, or hand over a data frame, such as that of "
+            f"pandas.read_csv(path, sep={other[0][0]!r})"
+        )
+    for line, row in rows[1:]:
         if len(row) != len(header):
             raise ValueError(
-                f"{os.fspath(table)}: row {number} has {len(row)} entries, expected {len(header)}: "
+                f"{path}: line {line} has {len(row)} entries, expected {len(header)}: "
                 f"{', '.join(header)}"
             )
-    return {name: [row[k].strip() for row in rows[1:]] for k, name in enumerate(header)}
+    columns = {name: [row[k].strip() for _, row in rows[1:]] for k, name in enumerate(header)}
+    return columns, lambda k: f"line {rows[k + 1][0]} of {path}"
 
 
 def _column(columns: Any, name: str) -> Any:
@@ -204,22 +221,21 @@ def _integers(*columns: np.ndarray) -> list[np.ndarray]:
         return list(columns)
 
 
-def _numbers(column: Any, name: str, n: int) -> np.ndarray:
+def _numbers(column: Any, name: str, n: int, where: Callable[[int], str]) -> np.ndarray:
     entries = np.asarray(column)
     try:
         values = entries.astype(np.float64)
     except (TypeError, ValueError):
-        at = next(i for i, entry in enumerate(entries.tolist()) if not _is_number(entry))
-        raise ValueError(
-            f"`{name}` has {entries[at]!r} in row {at} of the synapses, expected a number"
-        ) from None
+        wrong = enumerate(entries.tolist())
+        at, entry = next((i, entry) for i, entry in wrong if not _is_number(entry))
+        found = "an empty entry" if entry == "" else repr(entry)
+        raise ValueError(f"`{name}` has {found} in {where(at)}, expected a number") from None
     if values.shape != (n,):
         raise ValueError(f"`{name}` has shape {values.shape}, expected one entry per row, ({n},)")
     wrong = np.flatnonzero(~np.isfinite(values))
     if wrong.size:
         raise ValueError(
-            f"`{name}` has {values[wrong[0]]} in row {wrong[0]} of the synapses, expected a finite "
-            "number"
+            f"`{name}` has {values[wrong[0]]} in {where(int(wrong[0]))}, expected a finite number"
         )
     return values if entries.dtype.kind != "f" else entries
 

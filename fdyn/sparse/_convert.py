@@ -22,7 +22,8 @@ def from_dense(matrix: ArrayLike, *, delay: Any = None) -> CSR:
 
     **Returns:** a `CSR` with one weight per synapse.
 
-    **Raises:** `ValueError` unless `matrix` has two axes, and for a delay of another shape.
+    **Raises:** `ValueError` unless `matrix` is dense and has two axes, and for a delay of another
+    shape.
 
     ```python
     >>> import numpy as np
@@ -35,6 +36,11 @@ def from_dense(matrix: ArrayLike, *, delay: Any = None) -> CSR:
     **Source:** none; a definition.
     """
     check_plain(matrix, "matrix")
+    if hasattr(matrix, "tocsr"):
+        raise ValueError(
+            f"`matrix` is {type(matrix).__name__}, a sparse matrix of scipy, expected a dense one; "
+            "from_scipy takes it as it is"
+        )
     matrix = np.asarray(matrix)
     if matrix.ndim != 2:
         raise ValueError(f"`matrix` has shape {matrix.shape}, expected [n_pre, n_post]")

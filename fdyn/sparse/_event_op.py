@@ -16,7 +16,7 @@ from jax.typing import ArrayLike
 
 from .._misc import nearest
 from ._event_op_axes import alike, aval_like, over_batch
-from ._event_op_check import compare, run_in_python
+from ._event_op_check import check_count, compare, run_in_python
 from ._native import native_enabled, native_target, use_native
 
 _ACCELERATORS = ("cuda", "rocm", "tpu")
@@ -89,6 +89,8 @@ class EventOp:
 
     def __init__(self, reference: Callable, in_place: Mapping[str, int]):
         update_wrapper(self, reference)
+        # Without one of its own, `help` would describe this class.
+        self.__doc__ = reference.__doc__ or "An operator made by `event_op`; it has no docstring."
         self._label = getattr(reference, "__name__", "operator")
         self._reference = reference
         self._signature = inspect.signature(reference)
@@ -162,9 +164,11 @@ class EventOp:
         parameters = inspect.signature(body).parameters.values()
         options = {p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
         if options != set(self._options):
+            wanted = ", ".join(self._options)
             raise ValueError(
                 f"the {kind} body of `{self._label}` has the static options {sorted(options)}, "
                 f"expected those of the reference, {sorted(self._options)}"
+                + (f", as keyword-only arguments, after a star: (..., *, {wanted})" * bool(wanted))
             )
         n_arrays = len(parameters) - len(options)
         if n_arrays < len(self._names) or (kind != "Numba" and n_arrays > len(self._names)):
@@ -186,7 +190,8 @@ class EventOp:
         - `tolerance`: largest difference as a part of the largest entry of an output. Default: a
             thousand times the rounding error of the dtype.
 
-        **Raises:** `AssertionError` if outputs differ, and what the body raises.
+        **Raises:** `AssertionError` if outputs differ, `ValueError` if the body takes another
+        number of arguments than it is given, and what the body raises.
         """
         arrays, static = self._bind(args, kwargs)
         outs, _ = self._outline(arrays, static)
@@ -195,6 +200,8 @@ class EventOp:
         if self._cpu is not None:
             options = {name: value for name, value, _ in static}
             body = getattr(self._cpu, "py_func", self._cpu)
+            n_fresh = len(outs) - len(self._in_place)
+            check_count(body, self._label, len(arrays) + n_fresh, len(options))
             found = run_in_python(body, arrays, outs, self._in_place, options)
             compare(f"`{self._label}` as plain Python", found, reference, tolerance)
         found = self._primitive.bind(*arrays, n_batch=0, static=static, native=native_enabled())

@@ -1,10 +1,13 @@
 """Whether the bodies of a user-written operator agree."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+
+from ._native import BodyError
 
 
 def compare(what: str, found: Sequence, expected: Sequence, tolerance: float | None) -> None:
@@ -22,6 +25,17 @@ def compare(what: str, found: Sequence, expected: Sequence, tolerance: float | N
                 f"output {number} by {what} is {one[at]} at {at}, {other[at]} by the reference; "
                 f"{(~near).sum()} of {near.size} elements differ"
             )
+
+
+def check_count(body: Callable, label: str, n_arrays: int, n_statics: int) -> None:
+    """`BodyError` unless a body for Numba takes as many arguments as it is given."""
+    parameters = inspect.signature(body).parameters
+    if len(parameters) != n_arrays + n_statics:
+        raise BodyError(
+            f"the Numba body of `{label}` takes {len(parameters)} arguments "
+            f"({', '.join(parameters)}), expected {n_arrays + n_statics}: the inputs, the outputs "
+            "that are not updated in place" + (", and the static options" if n_statics else "")
+        )
 
 
 def run_in_python(

@@ -6,7 +6,6 @@ Imported only at the first use on a CPU, since it imports Numba.
 # pyright: reportCallIssue=false, reportPrivateImportUsage=false
 
 import ctypes
-import inspect
 import re
 import warnings
 
@@ -19,6 +18,7 @@ from numba.core.errors import NumbaError, NumbaWarning
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
 
+from ._event_op_check import check_count
 from ._frame import (
     LAYOUT,
     argument,
@@ -105,13 +105,7 @@ def _compile_body(body, label, argtypes, n_statics):
     """The user's body as a Numba dispatcher that has been compiled for the types."""
     if not hasattr(body, "py_func"):
         body = _jit(body, cache=True)
-    accepted = len(inspect.signature(body.py_func).parameters)
-    if accepted != len(argtypes):
-        raise BodyError(
-            f"the Numba body of `{label}` takes {accepted} arguments, expected {len(argtypes)}: "
-            "the inputs, the outputs that are not updated in place"
-            + (f", and {n_statics} static options" if n_statics else "")
-        )
+    check_count(body.py_func, label, len(argtypes) - n_statics, n_statics)
     for attempt in (body, _jit(body.py_func, cache=False)):
         try:
             with warnings.catch_warnings():

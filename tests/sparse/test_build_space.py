@@ -4,6 +4,7 @@ import tracemalloc
 
 import jax
 import numpy as np
+import pint
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -307,3 +308,51 @@ def test_all_to_all(n):
     conn = all_to_all(n, n, Normal(5.0, 0.1), key=KEY, autapses=False)
     assert type(conn) is FixedFanOut
     np.testing.assert_array_equal(table(conn), 1 - np.eye(n, dtype=int))
+
+
+# --- units --------------------------------------------------------------------------------------
+
+U = pint.UnitRegistry()
+
+
+def test_functions_of_distance_convert_times():
+    x = np.arange(5.0)
+    conn = distance_dependent(
+        KEY, x, x, lambda d: np.ones_like(d), 1.0, delay=lambda d: (500 + 100 * d) * U.us
+    )
+    rows, cols = pairs(conn)
+    np.testing.assert_allclose(conn.delay, 0.5 + 0.1 * abs(rows - cols), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda x: grid_positions(3, 25 * U.um), "`spacing` takes plain numbers.*magnitude"),
+        (lambda x: grid_positions((2, 2), [25 * U.um, 1.0]), "`spacing` takes plain numbers"),
+        (lambda x: gaussian(KEY, x * U.um, x, 1.0, 0.5, 1.0), "`pre` takes plain numbers"),
+        (lambda x: gaussian(KEY, x, x, 1 * U.um, 0.5, 1.0), "`sigma` takes plain numbers"),
+        (
+            lambda x: distance_dependent(KEY, x, x, np.cos, 1.0, cutoff=2 * U.um),
+            "`cutoff` takes plain numbers",
+        ),
+        (
+            lambda x: distance_dependent(KEY, x, x, lambda d: 0.5 * U.um + 0 * U.um * d, 1.0),
+            "'profile' is measured in '1'",
+        ),
+        (
+            lambda x: gaussian(KEY, x, x, 1.0, 1.0, 1.0, period=3 * U.um),
+            "`period` takes plain numbers",
+        ),
+        (
+            lambda x: gaussian(KEY, x, x, 1.0, 1.0, lambda d: d * U.nS),
+            "`weight` takes plain numbers",
+        ),
+        (
+            lambda x: gaussian(KEY, x, x, 1.0, 1.0, 1.0, delay=lambda d: d * U.um),
+            "'delay' is measured in 'ms'",
+        ),
+    ],
+)
+def test_units_that_cannot_be_kept_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make(np.arange(3.0))

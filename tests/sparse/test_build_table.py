@@ -97,10 +97,18 @@ def changed(**columns):
         (lambda: from_table(changed(pre=[0, 1, 2, 3])), "units of several types"),
         (lambda: from_table(changed(weight=[1.0, 2.0])), r"`weight` has shape \(2,\)"),
         (lambda: from_table(changed(weight=[1, 2, np.nan, 4])), "`weight` has nan in row 2"),
-        (lambda: from_table(changed(weight=["1", "", "3", "4"])), "`weight` has .* in row 1"),
+        (
+            lambda: from_table(changed(weight=["1", "", "3", "4"])),
+            "`weight` has an empty entry in row 1",
+        ),
+        (lambda: from_table(changed(weight=["1", "x", "3", "4"])), "`weight` has 'x' in row 1"),
         (lambda: from_table(changed(delay=[1, 2, 3, -4]), delay="delay"), "`delay` has -4.0 ms"),
         (lambda: from_table(TABLE, weight=Uniform(0.0, 1.0)), "expected a `key`"),
         (lambda: from_networkx(np.eye(2)), "`graph` is ndarray"),
+        (
+            lambda: from_networkx(nx.Graph([("a", "b", {"weight": "x"})])),
+            "`weight` has 'x' in the edge 'a' - 'b'",
+        ),
         (lambda: from_networkx(nx.path_graph(2)), "edge 0 - 1 has no attribute 'weight'"),
     ],
 )
@@ -112,8 +120,18 @@ def test_errors(make, message):
 def test_bad_files(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("pre,post,weight\na,b\n")
-    with pytest.raises(ValueError, match="row 2 has 2 entries, expected 3: pre, post, weight"):
+    with pytest.raises(ValueError, match="line 2 has 2 entries, expected 3: pre, post, weight"):
         from_table(path)
+    path.write_text('pre,post,weight\n\n"a\nb",c,1\nb,c,\nc,a,x\n')  # an empty line, a name of two
+    with pytest.raises(ValueError, match=r"^`weight` has an empty entry in line 5 of .*table\.csv"):
+        from_table(path)
+    path.write_text("pre,post,weight\na,b,inf\n")
+    with pytest.raises(ValueError, match=r"^`weight` has inf in line 2 of .*table\.csv"):
+        from_table(path)
+    for mark, name in (("\t", "tabs"), (";", "semicolons")):
+        path.write_text(f"pre{mark}post{mark}weight\na{mark}b{mark}1\n")
+        with pytest.raises(ValueError, match=f"separated by {name}, but .* by commas.*pandas"):
+            from_table(path)
     path.write_text("")
     with pytest.raises(ValueError, match="is empty"):
         from_table(path)

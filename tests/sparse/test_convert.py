@@ -243,6 +243,11 @@ def test_from_coo_takes_delays_and_weights_per_row():
     assert listed(conn) == [(0, 1, 2.0, 2.0), (1, 0, 3.0, 1.0), (1, 1, 3.0, 3.0)]
 
 
+def test_from_dense_leads_from_sparse_matrices_to_from_scipy():
+    with pytest.raises(ValueError, match="is csr_array, a sparse .* from_scipy takes it"):
+        from_dense(scipy.sparse.csr_array(np.eye(3)))
+
+
 def test_from_dense_takes_a_matrix_of_delays():
     weights, delays = np.array([[0.0, 2.0], [3.0, 0.0]]), np.array([[9.0, 1.0], [2.0, 9.0]])
     assert listed(from_dense(weights, delay=delays)) == [(0, 1, 2.0, 1.0), (1, 0, 3.0, 2.0)]

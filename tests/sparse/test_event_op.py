@@ -1,6 +1,7 @@
 """Operators of users: every body gives the same, under every transformation, and in place."""
 
 import importlib.util
+import pydoc
 import re
 import warnings
 from functools import partial
@@ -537,6 +538,13 @@ def test_check_runs_the_compiled_body_too():
         double.check(jnp.ones(2))
 
 
+def test_help_describes_the_operator_and_not_its_class():
+    text = pydoc.plain(pydoc.render_doc(deposit))
+    assert "deposit(y, w, s, targets, *, power=1)" in text and "targets of a row" in text
+    bare = pydoc.plain(pydoc.render_doc(event_op(lambda x, *, a: x)))
+    assert "<lambda>(x, *, a)" in bare and "no docstring" in bare and "Methods" not in bare
+
+
 def test_mistakes_of_declaration():
     with pytest.raises(ValueError, match="names `x`, which is no array argument. Known: w, y"):
         event_op(in_place={"x": 0})(lambda y, w: y)
@@ -553,13 +561,18 @@ def test_mistakes_of_declaration():
         ValueError, match=r"static options \[\], expected those of the ref.*\['a'\]"
     ):
         op.cpu(lambda x, out: None)
+    with pytest.raises(ValueError, match=r"keyword-only arguments, after a star: \(..., \*, a\)"):
+        op.cpu(lambda x, out, a: None)
+    op.cpu(lambda x, *, a: None)  # where is the output?
+    with pytest.raises(ValueError, match=r"takes 2 arguments \(x, a\), expected 3.*the static"):
+        op.check(jnp.ones(2), a=1)
     with pytest.raises(ValueError, match="takes 2 arrays, expected those of the reference, x"):
         op.accelerator("tpu")(lambda x, y, *, a: x)
     with pytest.raises(ValueError, match="no accelerator 'gpu'. .*Known: cuda, rocm, tpu"):
         op.accelerator("gpu")
     double = doubled()
     double.cpu(lambda x, out, more: None)
-    with pytest.raises(ValueError, match="takes 3 arguments, expected 2"):
+    with pytest.raises(ValueError, match=r"takes 3 arguments \(x, out, more\), expected 2"):
         double(jnp.ones(2))
 
 
