@@ -16,9 +16,9 @@ from ._tree import path_str
 M = TypeVar("M")
 # What to do about a value that is no leaf of a model.
 STATIC = (
-    "Such a value is static: structure of the model, which neither learns nor is replaced. Make the "
-    "module that holds it anew. A plain delay of a Projection is one: make a new Projection, or "
-    "give it a FractionalDelay, whose '.delay.values' is a leaf."
+    "Such a value is static: structure of the model, which neither learns nor is replaced. Make "
+    "the module that holds it anew. A plain delay of a Projection is one: make a new Projection, "
+    "or give it a FractionalDelay, whose '.delay.values' is a leaf."
 )
 _BOUNDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "positive": lambda x: x > 0,
@@ -158,16 +158,7 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
     known = {id(x) for x in jax.tree.leaves(model)}
     new = []
     for leaf, v in zip(leaves, values, strict=True):
-        if isinstance(leaf, bool | int | float | str) and id(leaf) not in known:
-            raise ValueError(f"replace: 'where' selects {leaf!r}, which is no leaf. {STATIC}")
-        if isinstance(leaf, eqx.Module) and _is_number(v):
-            names = [
-                f.name for f in dataclasses.fields(leaf) if eqx.is_array(getattr(leaf, f.name))
-            ]
-            raise ValueError(
-                f"replace: 'where' selects a whole {type(leaf).__name__}, which an array cannot "
-                f"replace. Select one of its arrays, {names}, or give a {type(leaf).__name__}."
-            )
+        _check_selected(leaf, v, id(leaf) in known)
         path, field = fields.get(id(leaf), (None, None))
         if field is not None:
             v = magnitude(v, field.metadata["unit"], path or "")
@@ -188,8 +179,17 @@ def replace(model: M, where: Callable[[M], Any], value: Any) -> M:
     return changed
 
 
-def _is_number(value: Any) -> bool:
-    return eqx.is_array_like(value) or isinstance(value, list) or is_quantity(value)
+def _check_selected(node: Any, value: Any, is_leaf: bool) -> None:
+    if isinstance(node, bool | int | float | str) and not is_leaf:
+        raise ValueError(f"replace: 'where' selects {node!r}, which is no leaf. {STATIC}")
+    number = eqx.is_array_like(value) or isinstance(value, list) or is_quantity(value)
+    if isinstance(node, eqx.Module) and number:
+        kind = type(node).__name__
+        names = [f.name for f in dataclasses.fields(node) if eqx.is_array(getattr(node, f.name))]
+        raise ValueError(
+            f"replace: 'where' selects a whole {kind}, which an array cannot replace. Select one "
+            f"of its arrays, {names}, or give a {kind}."
+        )
 
 
 def _whole(value: Any) -> bool:

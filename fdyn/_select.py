@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 
+from ._param import STATIC
 from ._tree import path_str
 
 
@@ -27,9 +28,11 @@ def select(model: Any, where: Callable[[Any], Any]) -> tuple[int, ...]:
     found = where(jax.tree.unflatten(treedef, [_Place(i) for i in range(len(leaves))]))
     places = jax.tree.leaves(found)
     if not places or not all(isinstance(p, _Place) for p in places):
+        static = any(isinstance(p, bool | int | float | str) for p in places)
+        none = "A parameter that is None has no value and cannot be selected."
         raise ValueError(
             "'where' must select parameters of the model, such as `lambda m: m.tau`, or a list of "
-            f"them; got {found!r}. A parameter that is None has no value and cannot be selected."
+            f"them; got {found!r}. {STATIC if static else none}"
         )
     numbers = dict.fromkeys(p.number for p in places)
     floating = tuple(i for i in numbers if eqx.is_inexact_array(leaves[i]))

@@ -601,6 +601,27 @@ def test_replacing_a_fractional_delay_checks_it():
         replace(net, where, np.array([4.0]))
 
 
+def test_what_cannot_replace_a_delay_says_what_can():
+    def delay(m):
+        return m.projections["p"].delay
+
+    def loss(m, data, key):
+        return m.projections["p"].synapse.tau
+
+    for plain in (pair(OneToOne(1.0, n=1), delay=2.0), pair(OneToOne(1.0, n=1))):
+        with pytest.raises(ValueError, match="no leaf.*new Projection, or give it a FractionalDel"):
+            replace(plain, delay, 3.0)
+        with pytest.raises(ValueError, match="got [02].0.*new Projection, or give it a Fractional"):
+            fit(loss, plain, optimiser=optax.sgd(0.1), steps=1, where=delay)
+    net = pair(OneToOne(1.0, n=1), delay=FractionalDelay(2.0, maximum=3.0))
+    with pytest.raises(ValueError, match=r"a whole FractionalDelay.*\['values'\]"):
+        jax.grad(lambda d: delay(replace(net, delay, d)).values)(1.0)
+    with pytest.raises(ValueError, match="a whole FractionalDelay"):
+        replace(net, delay, 1.0)
+    assert delay(replace(net, delay, FractionalDelay(1.0, maximum=3.0))).values == 1.0
+    assert jax.grad(lambda d: delay(replace(net, lambda m: delay(m).values, d)).values)(1.0) == 1.0
+
+
 def test_a_procedural_connectivity_deposits_what_its_list_does():
     n = 30
     made = Procedural(jax.random.key(2), n, n, 0.3, 2.0, delay=Uniform(0.5, 2.5)).round_delays(DT)
