@@ -176,7 +176,7 @@ class AbstractConnectivity(eqx.Module):
         if not eqx.is_array(w) or w.shape in ((), self._weight_shape()):
             return w, None, None
         one = jnp.ones((), w.dtype)
-        return (one, w[:, 0], None) if w.shape[1] == 1 else (one, None, w[0])
+        return (one, w[:, 0], None) if w.shape == (self.n_pre, 1) else (one, None, w[0])
 
     def _as_weight(self, weight: ArrayLike) -> Array:
         return as_weight(weight, self._weight_shape(), self.shape)
@@ -331,10 +331,24 @@ class AbstractConnectivity(eqx.Module):
         **Raises:** `IndexError` for a unit out of range or taken twice.
         """
         if not isinstance(units, tuple) or len(units) != 2:
-            raise IndexError(f"expected conn[pre, post], got conn[{units!r}]")
+            first = units[0] if isinstance(units, tuple) and units else units
+            raise IndexError(
+                f"expected conn[pre, post], got conn[{_shown(units)}]; for all post-synaptic units "
+                f"write conn[{_shown(first)}, :]"
+            )
         return self._select(
             positions(units[0], self.n_pre, "pre"), positions(units[1], self.n_post, "post")
         )
+
+
+def _shown(units: Any) -> str:
+    """What stands in square brackets, as it is written there."""
+    if isinstance(units, tuple):
+        return ", ".join(map(_shown, units)) or "()"
+    if not isinstance(units, slice):
+        return repr(units)
+    ends = ["" if x is None else str(x) for x in (units.start, units.stop, units.step)]
+    return ":".join(ends if units.step is not None else ends[:2])
 
 
 # --- vectors and events ----------------------------------------------------------------------
@@ -352,9 +366,18 @@ def _map_values(s: Any, change: Any) -> Any:
 
 
 def _spikes(s: Any, n: int, weight: Any) -> Any:
-    if isinstance(s, Events):
-        return _map_values(s, lambda x: _vectors(x, n, "s", weight))
-    return _vectors(s, n, "s", weight)
+    if not isinstance(s, Events):
+        return _vectors(s, n, "s", weight)
+    s = _map_values(s, lambda x: _vectors(x, n, "s", weight))
+    shape, integer = s.values.shape, jnp.dtype("int32")
+    expected = [(shape, integer), (shape[:-1], integer)]
+    if [(x.shape, x.dtype) for x in (s.index, s.count)] != expected:
+        raise ValueError(
+            f"a list of events of {s.index.dtype} {s.index.shape} and a count of {s.count.dtype} "
+            f"{s.count.shape}, expected int32 {shape} and int32 {shape[:-1]} for spikes of shape "
+            f"{shape}; find_events(s) makes them"
+        )
+    return s
 
 
 def _vectors(x: ArrayLike, n: int, name: str, weight: Any) -> Array:
@@ -369,16 +392,14 @@ def _vectors(x: ArrayLike, n: int, name: str, weight: Any) -> Array:
 
 
 def _dtype(*operands: Any) -> Any:
-    """The common floating dtype; the indices of `Events` do not count."""
-    leaves = jax.tree.leaves(operands)
-    return jnp.result_type(*(x for x in leaves if jnp.issubdtype(x.dtype, jnp.inexact)))
+    """The common floating dtype; integers, such as the indices of `Events`, do not count."""
+    leaves = [x for x in jax.tree.leaves(operands) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.result_type(*leaves) if leaves else jnp.result_type(float)
 
 
 def _cast(weight: Any, dtype: Any) -> Any:
-    """Weights of another floating dtype; they may be a law, whose parameters are cast."""
-    return jax.tree.map(
-        lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else x, weight
-    )
+    """Weights of another dtype; they may be a law, whose parameters are cast."""
+    return jax.tree.map(lambda x: x.astype(dtype), weight)
 
 
 def _over_leading_axes(product: Any, *operands: Any) -> Array:

@@ -52,9 +52,10 @@ class Edges(NamedTuple):
         n_post = self.shape[1] if post is None else post.size
         weight = self.weight
         if weight.ndim == 2:
-            units = pre if weight.shape[1] == 1 else post
+            per_row = weight.shape == (self.shape[0], 1)
+            units = pre if per_row else post
             if units is not None:
-                weight = weight[units] if weight.shape[1] == 1 else weight[:, units]
+                weight = weight[units] if per_row else weight[:, units]
         some = self._replace(rows=rows, cols=cols, weight=weight, shape=(n_pre, n_post))
         return some.take(np.flatnonzero(keep_rows & keep_cols))
 
@@ -63,7 +64,8 @@ class Edges(NamedTuple):
         xp = np if isinstance(self.rows, np.ndarray) and not is_traced(self.weight) else jnp
         weight = xp.asarray(self.weight)
         if weight.ndim == 2:
-            return weight[self.rows, 0] if weight.shape[1] == 1 else weight[0, self.cols]
+            per_row = weight.shape == (self.shape[0], 1)
+            return weight[self.rows, 0] if per_row else weight[0, self.cols]
         return xp.broadcast_to(weight, self.rows.shape)
 
     def laid_out(self, layout: tuple[int, ...]) -> tuple[Any, Any]:

@@ -137,6 +137,21 @@ def _abstract(role, *operands, native, shifted, listed):
             f"`weight` has shape {weight}, expected () for one weight of all synapses or "
             f"{targets.shape} for one per synapse"
         )
+    dtypes = [x.dtype.name for x in operands[:3]]
+    numbers = [*pattern, *([named.values["shift"]] if shifted else [])]
+    if len(set(dtypes)) > 1 or not all(jnp.issubdtype(x.dtype, jnp.integer) for x in numbers):
+        raise ValueError(
+            f"a product of {', '.join(dtypes)} by a pattern of "
+            f"{', '.join(x.dtype.name for x in numbers)}, expected values of one dtype, and "
+            "integers as the pattern"
+        )
+    batches = [x.shape[: x.ndim - named.core[name]] for name, x in named.values.items()]
+    sizes = zip(*batches, strict=False)
+    if len({len(x) for x in batches}) > 1 or any(len({*along} - {1}) > 1 for along in sizes):
+        raise ValueError(
+            f"operands of shapes {[x.shape for x in named.values.values()]}, expected the same "
+            "number of batch axes in front of each, of equal size or 1; batches need jax.vmap"
+        )
     n_pre = targets.shape[0] if len(pattern) == 1 else pattern[1].shape[0] - 1
     if "s" in values and values["s"].shape[-1] != n_pre:
         raise ValueError(f"spikes for {values['s'].shape[-1]} units, expected {n_pre}")
@@ -194,17 +209,23 @@ def _batch(role, args, axes, **params):
     n_extra = params["shifted"] + 2 * params["listed"]
     at_pattern = slice(3, len(front) - n_extra)
     if any(mapped[at_pattern]):
-
-        def one(xs):
-            xs = iter(xs)
-            return bind(*(next(xs) if m else x for x, m in zip(front, mapped, strict=True)))
-
-        return jax.lax.map(one, [x for x, m in zip(front, mapped, strict=True) if m]), 0
+        return _one_by_one(front, role, tuple(mapped), tuple(params.items())), 0
     pattern = front[at_pattern]
     front = [x if is_mapped else x[None] for x, is_mapped in zip(front, mapped, strict=True)]
     if not mapped[0]:
         front[0] = jnp.broadcast_to(front[0], (size, *front[0].shape[1:]))
     return bind(*front[:3], *pattern, *front[at_pattern.stop :]), 0
+
+
+# Compiled as a function of its own, lest each call outside of jit compiles its loop again.
+@partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
+def _one_by_one(operands, role, mapped, params):
+    def one(xs):
+        xs = iter(xs)
+        each = (next(xs) if m else x for x, m in zip(operands, mapped, strict=True))
+        return _bind(role, *each, **dict(params))
+
+    return jax.lax.map(one, [x for x, m in zip(operands, mapped, strict=True) if m])
 
 
 def _lower_reference(role, *operands, native, shifted, listed):
@@ -218,10 +239,10 @@ def _lower_accelerator(platform, role, *operands, native, shifted, listed):
 
 def _lower_cpu(role, *operands, native, shifted, listed):
     values, pattern, core = _sort(role, operands, shifted, listed)
-    acc, a, b = operands[:3]
+    acc = operands[0]
     per_synapse = dict(zip(role + _FACTORS[role], core.values(), strict=False))["w"] > 0
     target = None
-    if native and acc.dtype.name in _NATIVE and all(x.size for x in (acc, a, b, pattern[0])):
+    if native and acc.dtype.name in _NATIVE and all(x.size for x in operands):
         layout = "fan_out" if len(pattern) == 1 else "csr"
         types = tuple(x.dtype.name for x in (acc, *pattern))
         name = "_".join(

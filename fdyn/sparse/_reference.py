@@ -145,6 +145,8 @@ def reference(
     rank = acc.ndim - n_core["acc"]
     batches = {name: x.shape[:rank] for name, x in operands.items()}
     full = np.broadcast_shapes(*batches.values())
+    if not acc.size or math.prod(full) == 0:
+        return acc
     if math.prod(full) == 1:
         one = {name: x.reshape(x.shape[rank:]) for name, x in operands.items()}
         return product(role, pattern, **one).reshape(acc.shape)

@@ -20,6 +20,7 @@ from fdyn.sparse import (
     from_coo,
     from_dense,
 )
+from fdyn.sparse._ops import contract
 
 FAN_OUT = FixedFanOut([[0, 2], [1, 1]], [[1.0, 2.0], [3.0, 4.0]], n_post=3)
 ROWS = CSR([0, 2, 1], [0, 2, 2, 3], [1.0, 2.0, 3.0], n_post=3)
@@ -161,6 +162,33 @@ def test_a_weight_of_the_wrong_shape_never_reaches_a_product(conn, weight):
     ):
         with pytest.raises(ValueError, match="`weight` has shape"):
             product()
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int8", "bool"])
+def test_whole_numbers_as_weights_count_as_numbers(dtype):
+    for conn in (
+        CSR([0, 1, 0], [0, 2, 3], [1.0, 2.0, 3.0], n_post=2),
+        FixedFanOut([[0, 1], [0, 1]], np.ones((2, 2)), n_post=2),
+        Dense(jnp.ones((2, 2))),
+    ):
+        weight = jnp.arange(1, 1 + conn.weight.size).reshape(conn.weight.shape).astype(dtype)
+        changed = replaced(conn, lambda c: c.weight, weight)
+        right = replaced(conn, lambda c: c.weight, weight.astype(conn.weight.dtype))
+        for s in (jnp.array([1.0, 10.0]), jnp.array([1, 10])):
+            np.testing.assert_array_equal(s @ changed, s @ right)
+            assert (s @ changed).dtype == jnp.float64
+        np.testing.assert_array_equal(changed @ jnp.ones(2), right @ jnp.ones(2))
+
+
+def test_products_take_values_of_one_dtype_and_one_batch():
+    x, index = jnp.ones(2), jnp.array([[0], [1]])
+    with pytest.raises(ValueError, match="float64, int32, float64 by a pattern of int64, expected"):
+        contract("g", x, jnp.ones((2, 1), "int32"), x, index)
+    with pytest.raises(ValueError, match="a pattern of float64, expected"):
+        contract("g", x, jnp.ones((2, 1)), x, index.astype(float))
+    for ring in (jnp.ones(2), jnp.ones((3, 2))):
+        with pytest.raises(ValueError, match="number of batch axes in front of each"):
+            contract("g", ring, jnp.ones(()), jnp.ones((2, 2)), index)
 
 
 def test_a_stack_of_connectivities_needs_vmap():

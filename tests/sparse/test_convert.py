@@ -173,6 +173,9 @@ def test_a_slice_keeps_the_format_where_that_can_hold_it():
         ((3, slice(None)), r"`pre` is int64 of shape \(\), expected a slice, a mask"),
         (([0.5], slice(None)), "`pre` is float64"),
         (slice(None), r"expected conn\[pre, post\]"),
+        (slice(None, 2), r"got conn\[:2\]; .* write conn\[:2, :\]"),
+        ([1, 2], r"got conn\[\[1, 2\]\]; .* write conn\[\[1, 2\], :\]"),
+        ((slice(1, 9, 2), 0, 1), r"got conn\[1:9:2, 0, 1\]; .* write conn\[1:9:2, :\]"),
     ],
 )
 def test_wrong_slices(units, message):
@@ -206,6 +209,19 @@ def test_from_every_format_of_scipy(form, new):
     conn = from_scipy(array)
     np.testing.assert_array_equal(conn.to_dense(), dense)
     assert conn.n_synapses == 4 or form == "dia"
+
+
+def test_one_weight_per_column_of_a_single_column():
+    """Of shape (1, 1), which is not the one per row."""
+    full = np.full((4, 1), 2.0)
+    csr = CSR([0, 0, 0, 0], np.arange(5), [[2.0]], n_post=1)
+    fan = FixedFanIn([[0, 1, 2, 3]], [[2.0]], n_pre=4)
+    for conn in (csr, csr.to_csc(), csr.to_coo(), Dense([[2.0]], n_pre=4, n_post=1), fan):
+        np.testing.assert_array_equal(conn.to_scipy().toarray(), full)
+        np.testing.assert_array_equal(conn.to_dense(), full)
+        np.testing.assert_array_equal(conn[1:3, :].to_dense(), full[1:3])
+        np.testing.assert_array_equal(conn.T.to_dense(), full.T)
+        assert float((jnp.array([1.0, 2.0, 0.0, 1.0]) @ conn)[0]) == 8.0
 
 
 def test_from_scipy_keeps_what_is_stored():

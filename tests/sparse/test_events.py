@@ -112,6 +112,13 @@ def test_a_list_of_the_wrong_size():
     events = find_events(jnp.ones(N_PRE + 1))
     with pytest.raises(ValueError, match="expected"):
         Events(spikes(), events.index, events.count) @ conn
+    events = find_events(jnp.ones((2, N_PRE)))
+    whole = events.count.astype("int64")
+    for index, count in ((events.index, events.count[0]), (events.index, whole)):
+        with pytest.raises(
+            ValueError, match=r"a count of int.* and int32 \(2,\) for spikes of shape"
+        ):
+            Events(events.values, index, count) @ conn
 
 
 @pytest.mark.parametrize("native", [True, False])

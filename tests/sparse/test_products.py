@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fdyn.sparse import CSR, Dense, FixedFanOut, OneToOne, from_coo, from_dense, use_native
+from fdyn.sparse import CSR, Dense, FixedFanOut, OneToOne, _ops, from_coo, from_dense, use_native
 
 N_PRE, N_POST, K = 19, 11, 4
 SETTINGS = settings(max_examples=8, deadline=None, derandomize=True)
@@ -211,6 +211,44 @@ def test_boolean_and_numpy_spikes():
     expected = spikes.astype(np.float32) @ conn.to_dense()
     np.testing.assert_allclose(spikes @ conn, expected, rtol=1e-6)
     np.testing.assert_allclose(jnp.asarray(spikes) @ conn, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_batches_without_an_entry(native):
+    csr = make("csr", True, "float64")
+    with use_native(native):
+        for conn in (
+            csr,
+            csr.T,
+            make("fan_out", True, "float64"),
+            make("fan_out", False, "float64").T,
+        ):
+            n_pre, n_post = conn.shape
+            assert (jnp.ones((0, n_pre)) @ conn).shape == (0, n_post)
+            assert (conn @ jnp.ones((n_post, 0))).shape == (n_pre, 0)
+            grad = jax.grad(
+                lambda w, c=conn: c.accumulate(
+                    *map(jnp.ones, ((0, c.n_post), (0, c.n_pre))), w
+                ).sum()
+            )
+            np.testing.assert_array_equal(grad(conn.weight), 0 * conn.weight)
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_batched_pattern_compiles_once(native, monkeypatch):
+    """Also outside of jit, where nothing else remembers what was compiled."""
+    with use_native(native):
+        members = [make("csr", True, "float64", 5, 3, seed=0) for _ in range(2)]
+        ensemble = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+        s = jnp.ones(5)
+
+        def product():
+            return jax.vmap(lambda conn: s @ conn)(ensemble)
+
+        first = product()
+        for name in ("native_target", "reference"):  # what a compilation calls
+            monkeypatch.setattr(_ops, name, None)
+        np.testing.assert_array_equal(product(), first)
 
 
 def test_empty():
