@@ -6,7 +6,6 @@ from . import sparse as sparse
 from ._network import Network as Network
 from ._param import param as param
 from ._param import replace as replace
-from ._param import summary as summary
 from ._projection import Projection as Projection
 from ._record import Record as Record
 from ._record import Recording as Recording
@@ -17,6 +16,7 @@ from ._simulate import RunState as RunState
 from ._simulate import simulate as simulate
 from ._solution import Solution as Solution
 from ._solve import solve as solve
+from ._summary import summary as summary
 from .components import AbstractComponent as AbstractComponent
 from .components import Affine as Affine
 from .components import Args as Args

@@ -1,4 +1,4 @@
-"""Parameters of a model: declared with default, unit and meaning; replaced; listed."""
+"""Parameters of a model: declared with default, unit and meaning; replaced."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -11,7 +11,6 @@ import numpy as np
 from jax import Array
 
 from ._misc import is_quantity, is_traced, magnitude, own
-from ._tree import path_str
 
 M = TypeVar("M")
 # What to do about a value that is no leaf of a model.
@@ -208,97 +207,3 @@ def _check_again(node: Any) -> None:
     elif isinstance(node, dict | list | tuple):
         for child in node.values() if isinstance(node, dict) else node:
             _check_again(child)
-
-
-def summary(model: Any) -> str:
-    """A table of all arrays of a model: path, shape, dtype, unit, range of values, meaning.
-
-    A second table follows if there are connectivities: path, format, shape, number of synapses,
-    memory, which is that of weights, delays and indices together. Of synapses that are generated
-    anew at each use it is the mean number.
-
-    **Arguments:** `model`: any pytree of modules, for example a `Network`.
-
-    **Returns:** the tables as text, one row per array, with a line that counts them, then one row
-    per connectivity.
-
-    ```python
-    >>> from fdyn.components import LIF
-    >>> print(summary(LIF(10)).splitlines()[1].split()[:2])
-    ['tau', 'scalar']
-
-    ```
-
-    **Source:** none; a convention of this library.
-    """
-    declared = {path: f for path, f, _ in parameters(model)}
-    rows = [("path", "shape", "dtype", "unit", "values", "meaning")]
-    count = size = 0
-    for keys, leaf in jax.tree_util.tree_leaves_with_path(model):
-        if not eqx.is_array(leaf):
-            continue
-        path = path_str(keys)
-        meta = declared[path].metadata if path in declared else {}
-        rows.append(
-            (
-                path,
-                "x".join(map(str, leaf.shape)) or "scalar",
-                str(leaf.dtype),
-                meta.get("unit", "-"),
-                _range(leaf),
-                meta.get("doc", ""),
-            )
-        )
-        count, size = count + leaf.size, size + leaf.nbytes
-    lines = [*_table(rows), f"{len(rows) - 1} arrays, {count} numbers, {size / 1e6:.3g} MB"]
-    links = [("path", "format", "shape", "synapses", "memory")]
-    for path, conn in _connectivities((), model):
-        shape = "x".join(map(str, conn.shape))
-        name, memory = type(conn).__name__, _memory(conn.nbytes)
-        links.append((path, name, shape, _number(conn), memory))
-    return "\n".join([*lines, *(["", *_table(links)] if len(links) > 1 else [])])
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-
-
-def _number(conn: Any) -> str:
-    # Synapses that are generated at each use are not generated for this.
-    about = getattr(conn, "expected_synapses", None)
-    return str(conn.n_synapses) if about is None else f"about {about:.3g}"
-
-
-def _memory(n: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if n < 1000:
-            return f"{n:.3g} {unit}"
-        n /= 1000
-    return f"{n:.3g} GB"
-
-
-def _connectivities(path: tuple[str, ...], node: Any) -> Iterator[tuple[str, Any]]:
-    # Known by what they offer, since this module lies below that of the connectivities.
-    if isinstance(node, eqx.Module) and hasattr(type(node), "n_synapses"):
-        yield ".".join(path) or "-", node
-        return
-    if isinstance(node, eqx.Module):
-        children = {f.name: getattr(node, f.name) for f in dataclasses.fields(node)}
-    elif isinstance(node, dict):
-        children = dict(sorted(node.items()))
-    elif isinstance(node, list | tuple):
-        children = dict(enumerate(node))
-    else:
-        return
-    for name, child in children.items():
-        yield from _connectivities((*path, str(name)), child)
-
-
-def _range(leaf: Array) -> str:
-    if is_traced(leaf):
-        return "traced"
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or leaf.size == 0:
-        return "-"
-    low, high = np.asarray(leaf).min(), np.asarray(leaf).max()
-    return f"{low:.6g}" if low == high else f"{low:.4g} .. {high:.4g}"

@@ -16,7 +16,14 @@ from fdyn.components import (
     Leak,
     PoissonInput,
 )
-from fdyn.sparse import Dense, OneToOne, fixed_probability
+from fdyn.sparse import (
+    Dense,
+    FractionalDelay,
+    OneToOne,
+    Procedural,
+    Uniform,
+    fixed_probability,
+)
 
 DT = 0.1
 KEY = jax.random.key(0)
@@ -133,6 +140,34 @@ def test_a_network_of_conductance_based_neurons_records_its_gates_by_path():
 def test_the_summary_shows_every_level():
     text = summary(Network({"A": Network({"E": LIF(2)})}, {}))
     assert "nodes.A.nodes.E.tau" in text and "membrane time constant" in text
+
+
+def test_the_summary_shows_delays_and_what_makes_synapses():
+    made = Procedural(jax.random.key(0), 4, 4, 0.5, Uniform(0.0, 1.0), delay=0.5)
+    fractional = FractionalDelay(1.25, maximum=2.0)
+    listed = OneToOne(1.0, n=4, delay=[1.0, 2.0, 3.0, 4.0])
+    net = Network(
+        {"E": LIF(4)},
+        {
+            "a": Projection("E", "E", made, Exponential(), CUBA(), delay=1.5),
+            "b": Projection("E", "E", listed, Exponential(), CUBA(), delay=fractional),
+        },
+    )
+    table = {row.split()[0]: row.split(maxsplit=4) for row in summary(net).splitlines() if row}
+    delays = {
+        path: [*row[1:4], row[4].split("  ")[0]] for path, row in table.items() if "delay" in path
+    }
+    assert delays == {
+        "projections.a.connect.delay": ["scalar", "float64", "ms", "0.5"],
+        "projections.a.delay": ["scalar", "static", "ms", "1.5"],
+        "projections.b.connect.delay": ["4", "float64", "ms", "1 .. 4"],
+        "projections.b.delay.values": ["scalar", "float64", "ms", "1.25"],
+    }
+    assert "all synapses" in table["projections.a.connect.delay"][4]
+    assert "single synapses" in table["projections.b.connect.delay"][4]
+    inside = {path for path in table if path.startswith("projections.a.connect.")}
+    names = ("key", "weight.low", "weight.high", "delay")
+    assert inside == {f"projections.a.connect.{x}" for x in names}
 
 
 LIF4, W = LIF(4), OneToOne(1.0, n=4)
