@@ -53,9 +53,33 @@ def as_weight(weight: ArrayLike, layout: tuple[int, ...], shape: tuple[int, int]
         raise ValueError(
             f"`weight` has shape {weight.shape}, expected () for one weight of all synapses, "
             f"{per_row} for one per row, {per_column} for one per column, "
-            f"or {layout} for one per synapse"
+            + (
+                f"or {layout} for one per synapse"
+                if layout
+                else "or a law; one per synapse needs stored synapses, such as those of `to_csr()`"
+            )
         )
     return weight
+
+
+def check_finite(weight: Array, layout: tuple[int, ...]) -> None:
+    """`ValueError` for a weight that is NaN or infinite; traced ones pass unseen."""
+    if isinstance(weight, jax.core.Tracer):
+        return
+    known = np.asarray(weight)
+    bad = ~np.isfinite(known)
+    if not bad.any():
+        return
+    first = tuple(int(i) for i in np.argwhere(bad)[0])
+    place = "for all synapses"
+    if known.shape == layout and layout:
+        place = f"of synapse {first[0] if len(first) == 1 else first}"
+    elif known.ndim:
+        place = f"of row {first[0]}" if known.shape[1] == 1 else f"of column {first[1]}"
+    raise ValueError(
+        f"`weight` is {known[first]} {place}, expected finite numbers: any other would reach the "
+        "units behind it even where there is no spike"
+    )
 
 
 def check_plain(weight: Any, name: str) -> None:

@@ -90,18 +90,22 @@ class Route(eqx.Module):
 
     `targets`: these places, by row (presynaptic unit), `[n_synapses]`; `indptr`: where each row
     begins, and the end; `order`: where the weights of these synapses lie, `None` if in this order;
-    `part`: the share of each arrival that comes one step later, `None` for whole steps.
+    `part`: the share of each arrival that comes one step later, `None` for whole steps; `most`:
+    the most steps that a delay takes; `n_post`: the number of post-synaptic units.
     """
 
     targets: Array
     indptr: Array
     order: Array | None
     part: Array | None
+    most: int = eqx.field(static=True)
+    n_post: int = eqx.field(static=True)
 
 
 def make_route(edges: Any, dt: float, what: str, longest: float | None) -> tuple[Route, int]:
     """The route of a list of synapses with delays, and the most steps that one takes."""
     n_pre, n_post = edges.shape
+    outside = edges.outside()
     lag, most = steps_of_delay(edges.delay, dt, what, longest)
     depth = most + 1
     xp: Any = jnp if is_traced((edges.rows, edges.cols, lag)) else np
@@ -118,6 +122,9 @@ def make_route(edges: Any, dt: float, what: str, longest: float | None) -> tuple
         )
     dtype = np.int64 if wide else np.int32
     targets = lag.astype(dtype) * dtype(n_post) + cols.astype(dtype)
+    # Never a place of another row of the ring, for those out of range.
+    targets = xp.where(outside, dtype(-1), targets)
+    rows = xp.clip(rows, 0, max(n_pre - 1, 0))
     counts = xp.bincount(rows, minlength=n_pre, **({"length": n_pre} if xp is jnp else {}))
     indptr = xp.concatenate([xp.zeros(1, dtype), xp.cumsum(counts).astype(dtype)])
     order = None
@@ -126,7 +133,34 @@ def make_route(edges: Any, dt: float, what: str, longest: float | None) -> tuple
         targets = targets[order]
         order = jnp.asarray(order.astype(dtype))
         part = part[order] if part is not None and part.ndim else part
-    return Route(jnp.asarray(targets), jnp.asarray(indptr), order, part), most
+    return Route(jnp.asarray(targets), jnp.asarray(indptr), order, part, most, n_post), most
+
+
+def check_route(route: Any, shape: tuple[int, int], n_synapses: int) -> None:
+    """`ValueError` unless a route is one of `n_synapses` between as many units."""
+    made_of = None
+    if isinstance(route, Route):
+        made_of = route.indptr.shape[0] - 1, route.n_post, route.targets.shape
+    if made_of != (*shape, (n_synapses,)):
+        what = type(route).__name__ if made_of is None else f"one of {made_of}"
+        raise ValueError(
+            f"the route is {what}, expected what `route` of this connectivity returns first, for "
+            f"its {shape[0]} and {shape[1]} units and {n_synapses} synapses"
+        )
+
+
+def check_ring(ring: Array, s: Any, shape: tuple[int, int], most: int) -> None:
+    """`ValueError` unless one vector of spikes and a ring that holds `most` steps are given."""
+    n_pre, n_post = shape
+    spikes = jnp.shape(getattr(s, "values", s))
+    if spikes != (n_pre,):
+        raise ValueError(f"`s` has shape {spikes}, expected ({n_pre},); batches need jax.vmap")
+    size = math.prod(ring.shape)
+    if ring.ndim != 1 or size % max(n_post, 1) or size < (most + 1) * n_post:
+        raise ValueError(
+            f"`ring` has shape {ring.shape}, expected one axis of D * {n_post} places, where D is "
+            f"at least {most + 1} rows, one more than the steps of the route; batches need jax.vmap"
+        )
 
 
 def follow(
@@ -149,6 +183,16 @@ def follow(
     return contract("g", ring, w * part, s, *pattern, shift=shift + n_post)
 
 
+def _as_most(steps: float, dt: float, what: str) -> int:
+    """The most steps of a delay, which int32 must hold."""
+    if not steps <= np.iinfo(np.int32).max:
+        raise ValueError(
+            f"{what}: {steps:.3g} steps of {dt:g} ms are too many to remember; expected a shorter "
+            "delay (ms) or a larger dt"
+        )
+    return int(steps)
+
+
 def steps_of_delay(
     delay: Any, dt: float, what: str, longest: float | None = None
 ) -> tuple[Array, int]:
@@ -166,25 +210,25 @@ def steps_of_delay(
                 ~jnp.all((values >= 0) & (values <= maximum * (1 + 1e-6))),
                 f"{what}: a FractionalDelay is negative or beyond its maximum of {maximum:g} ms",
             )
-        most = max(math.ceil(maximum / dt * (1 - 1e-9)), 1)
-        return values / dt, most
+        return values / dt, _as_most(max(math.ceil(maximum / dt * (1 - 1e-9)), 1), dt, what)
     if not is_traced(delay):
         values = np.asarray(delay)
         steps = np.rint(values / dt)
-        bad = np.flatnonzero(abs(values / dt - steps) > _slack(steps, values.dtype))
+        bad = np.flatnonzero(abs(values / dt - steps) > slack(steps, values.dtype))
         if bad.size:
             first = int(bad[0])
             synapse = f" of synapse {first}" if values.ndim else ""
             steps_of(float(values.flat[first]), dt, f"{what}{synapse}")
-        return jnp.asarray(steps.astype(np.int32)), int(steps.max(initial=0))
+        most = _as_most(float(steps.max(initial=0)), dt, what)
+        return jnp.asarray(steps.astype(np.int32)), most
     if longest is None:
         raise ValueError(
             f"{what} is traced, but its longest value sets how much is remembered. Make the "
             "connectivity outside of jit, or give FractionalDelay(values, maximum=...)."
         )
-    most = round(longest / dt)
+    most = _as_most(round(longest / dt), dt, what)
     steps = jnp.round(delay / dt)
-    wrong = (abs(delay / dt - steps) > _slack(steps, delay.dtype)) | (steps < 0) | (steps > most)
+    wrong = (abs(delay / dt - steps) > slack(steps, delay.dtype)) | (steps < 0) | (steps > most)
     steps = eqx.error_if(
         steps,
         jnp.any(wrong),
@@ -205,7 +249,8 @@ def longest(delay: Any) -> float | None:
     return float(np.max(np.asarray(delay), initial=0.0)) if known else None
 
 
-def _slack(steps: Any, dtype: Any) -> Any:
+def slack(steps: Any, dtype: Any) -> Any:
+    """How far from whole numbers of steps delays may lie."""
     # Rounding of decimal fractions, which grows with the number of steps.
     return 1e-6 + 8 * float(jnp.finfo(dtype).eps) * abs(steps)
 

@@ -43,7 +43,7 @@ class Procedural(AbstractConnectivity):
     - `key`: a `jax.random` key of the default kind, threefry2x32, or its two words; those of
         other kinds do not give the same numbers on every machine. It is data: another key does
         not compile again.
-    - `n_pre`, `n_post`: number of units; for `ByDistance` also `(rows, columns)`.
+    - `n_pre`, `n_post`: number of units; for `ByDistance` also `(rows, columns)` for both.
     - `probability`: from 0 to 1, 0 or at least $2^{-28}$; or `ByDistance`. Data as well, but see
         `block`.
     - `weight`: of all synapses, or `[n_pre, 1]` per presynaptic unit, or `[1, n_post]`; or a law:
@@ -116,6 +116,7 @@ class Procedural(AbstractConnectivity):
             )
         self.key = host.as_key(key)
         if isinstance(probability, ByDistance):
+            host.check_same_space(n_pre, n_post)
             self.space, distance, mean = make_space(probability, pre, post)
             gaps, width = (0, 0), post[1]
         else:
@@ -239,6 +240,7 @@ class Procedural(AbstractConnectivity):
         if isinstance(self.delay, AbstractLaw):
             below = host.thresholds(self.delay, dt, what)
             return host.GeneratedRoute(jnp.asarray(below), False, below.size), below.size
+        host.check_table(self.delay, self.space, dt, what)
         delay = jnp.zeros(()) if self.delay is None else self.delay
         steps, most = steps_of_delay(delay, dt, what, longest)
         if steps.ndim == 0:

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Array, Key, UInt32
 
 from .._grid import steps_of
-from .._misc import is_traced
+from .._misc import is_traced, magnitude
 from . import _procedural_reference as ref
 from . import _threefry as tf
 from ._checks import as_weight
-from ._delay import FractionalDelay
+from ._delay import FractionalDelay, slack
 from ._delay_field import as_delay
 from ._law import AbstractLaw, Normal, Uniform
 
@@ -49,6 +49,16 @@ def as_grid(n: Any, name: str) -> tuple[int, int]:
     ):
         raise ValueError(f"`{name}` is {n!r}, expected a number of units, or (rows, columns)")
     return int(grid[0]), int(grid[1])
+
+
+def check_same_space(n_pre: Any, n_post: Any) -> None:
+    """`ValueError` where one side stands on a line and the other on a plane."""
+    if isinstance(n_pre, tuple) != isinstance(n_post, tuple):
+        line, plane = ("n_post", "n_pre") if isinstance(n_pre, tuple) else ("n_pre", "n_post")
+        raise ValueError(
+            f"`{plane}` is (rows, columns), a plane, but `{line}` a number of units on a line "
+            f"(n_pre={n_pre}, n_post={n_post}), expected (rows, columns) for both, or a number"
+        )
 
 
 def as_probability(p: Any) -> float:
@@ -100,7 +110,7 @@ def as_delays(delay: Any, distance: np.ndarray | None) -> Any:
         return as_delay(delay, ())
     if distance is None:
         raise ValueError("`delay` is a function of the distance, which needs `ByDistance`")
-    values = np.asarray(delay(distance))
+    values = np.asarray(magnitude(delay(distance), "ms", "delay"))
     return as_delay(np.broadcast_to(values, distance.shape), distance.shape)
 
 
@@ -185,6 +195,21 @@ def thresholds(law: AbstractLaw, dt: float, what: str) -> np.ndarray:
         high = math.floor(float(law.high) / dt + 0.5)
         below = law.cdf((np.arange(high) + 0.5) * dt)
     return tf.whole(np.clip(below, 0.0, 1.0))
+
+
+def check_table(delay: Any, space: Any, dt: float, what: str) -> None:
+    """`ValueError` that names the distance whose delay is no multiple of `dt`."""
+    if space is None or not is_table(delay) or is_traced(delay):
+        return
+    values = np.asarray(delay)
+    steps = np.rint(values / dt)
+    bad = np.flatnonzero(abs(values / dt - steps) > slack(steps, values.dtype))
+    if bad.size:
+        at = int(bad[0])
+        try:
+            steps_of(float(values[at]), dt, f"{what} at distance {space.distance(at):g}")
+        except ValueError as error:
+            raise ValueError(f"{error} `conn.round_delays({dt:g})` rounds all of them.") from None
 
 
 # --- the list of synapses ----------------------------------------------------------------------

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int32, UInt32
 
+from .._misc import magnitude
 from . import _threefry as tf
 
 _MAX_TABLE = 1 << 26  # distances; 256 MiB
@@ -22,14 +23,16 @@ class ByDistance(eqx.Module):
 
     Given to `Procedural` as its probability. Units stand on a grid: those of the post side are
     `spacing` apart, along both axes, and number by rows; those of the pre side are spread evenly
-    over the same space, each moved to the post-synaptic unit that is nearest.
+    over the same space, each moved to the postsynaptic unit that is nearest. So populations E and I
+    of different size need two of them, for E to I with the spacing of I, for I to E with that of E.
 
     **Arguments:**
 
     - `profile`: $p(d)$, a function of an array of distances.
     - `cutoff`: the longest distance of a synapse, in the unit of `spacing`.
-    - `spacing`: distance of neighbours. Default: 1.
-    - `periodic`: whether opposite borders meet, to a ring or a torus. Default: `True`.
+    - `spacing`: distance of neighbours on the post side. Default: 1.
+    - `periodic`: whether opposite borders meet, to a ring or a torus. Default: `False`, open, as
+        in `grid_neighbours` and `distance_dependent`.
 
     **Raises:** `ValueError` for a cutoff or spacing that is not positive and finite.
 
@@ -57,7 +60,7 @@ class ByDistance(eqx.Module):
         profile: Callable[[np.ndarray], Any],
         cutoff: float,
         spacing: float = 1.0,
-        periodic: bool = True,
+        periodic: bool = False,
     ):
         self.profile, self.periodic = profile, bool(periodic)
         self.cutoff, self.spacing = _length(cutoff, "cutoff"), _length(spacing, "spacing")
@@ -72,6 +75,11 @@ class Space(eqx.Module):
     col_centre: Int32[Array, " pre_columns"]
     grid: tuple[int, int] = eqx.field(static=True)
     periodic: bool = eqx.field(static=True)
+    spacing: float = eqx.field(static=True)
+
+    def distance(self, entry: int) -> float:
+        """The distance to which an entry of the table belongs."""
+        return self.spacing * (math.sqrt(entry) if self.grid[0] > 1 else entry)
 
 
 def _length(value: Any, name: str) -> float:
@@ -99,7 +107,7 @@ def make_space(
         )
     steps = np.arange(size, dtype=np.float64)
     distance = (np.sqrt(steps) if plane else steps) * spec.spacing
-    p = np.asarray(spec.profile(distance), np.float64)
+    p = np.asarray(magnitude(spec.profile(distance), "1", "profile"), np.float64)
     if p.shape != distance.shape:
         raise ValueError(f"`profile` gives shape {p.shape} for distances of {distance.shape}")
     bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
@@ -126,6 +134,7 @@ def make_space(
             col_centre=jnp.asarray(_centres(pre[1], post[1])),
             grid=post,
             periodic=spec.periodic,
+            spacing=float(spec.spacing),
         ),
         distance,
         shortest,

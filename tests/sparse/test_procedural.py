@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pint
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -195,7 +196,7 @@ def test_probability_by_distance(periodic, pre, post):
 
 
 def test_populations_of_different_size_share_a_space():
-    near = ByDistance(lambda d: 1.0 * (d <= 1), cutoff=1.0)
+    near = ByDistance(lambda d: 1.0 * (d <= 1), cutoff=1.0, periodic=True)
     fine = np.asarray(Procedural(KEY, 3, 12, near).to_dense())
     for row, centre in enumerate((2, 6, 10)):
         assert_array_equal(np.flatnonzero(fine[row]), np.arange(centre - 1, centre + 2) % 12)
@@ -225,6 +226,27 @@ def test_the_mean_number_of_synapses(periodic):
             mean = some.expected_synapses
             assert abs(some.to_csr().n_synapses - mean) < SIGMAS * np.sqrt(mean) and mean > 100
     assert_allclose(Procedural(KEY, 30, 40, 0.25).expected_synapses, 300, rtol=1e-6)
+
+
+def test_space_is_open_by_default_and_delays_may_have_units():
+    unit = pint.UnitRegistry().us
+    near = ByDistance(lambda d: 1.0 * (d <= 1), cutoff=1.0, spacing=0.5)
+    conn = Procedural(KEY, 6, 6, near, delay=lambda d: (500 + 1000 * d) * unit)
+    gaps = abs(np.subtract.outer(np.arange(6), np.arange(6)))
+    assert_array_equal(conn.to_dense(), gaps <= 2)
+    rows, cols = listed(conn)
+    assert_allclose(conn.to_csr().delay, 0.5 + 0.5 * abs(rows - cols))
+
+
+def test_an_error_of_a_delay_names_the_distance():
+    near = ByDistance(lambda d: 0.5 + 0 * d, cutoff=0.2, spacing=0.05)
+    for size, at in ((40, "0.05"), ((8, 8), "0.0707107")):
+        conn = Procedural(
+            KEY, size, size, near, delay=lambda d, at=at: 0.5 + 0.25 * (d > float(at) - 1e-3)
+        )
+        with pytest.raises(ValueError, match=rf"at distance {at} is 0.75 ms.*round_delays\(0.1\)"):
+            conn.route(0.1)
+        conn.round_delays(0.1).route(0.1)
 
 
 # --- in a network ------------------------------------------------------------------------------
@@ -272,7 +294,12 @@ LONG = ByDistance(lambda d: 0.5 + 0 * d, cutoff=3.0)
         (lambda: Procedural(KEY, -3, 3, 0.5), "`n_pre` is -3"),
         (lambda: Procedural(KEY, 3, 2**31, 0.5), "`n_post` is 2147483648"),
         (lambda: Procedural(KEY, 3, 4, 0.5, autapses=False), "expected n_pre == n_post"),
-        (lambda: Procedural(KEY, 3, 3, 0.5, np.ones(4)), "`weight` has shape"),
+        (
+            lambda: Procedural(KEY, 3, 3, 0.5, np.ones(4)),
+            r"`weight` has shape \(4,\), .*per column, or a law; one per synapse needs stored",
+        ),
+        (lambda: Procedural(KEY, (3, 3), 9, LONG), "`n_pre` is .* a plane, but `n_post` .* a line"),
+        (lambda: Procedural(KEY, 9, (3, 3), LONG), "`n_post` is .* a plane, but `n_pre` .* a line"),
         (lambda: Procedural(KEY, 3, 3, 0.5, Normal(0.0, 1.0, low=0.0)), "without bounds"),
         (lambda: Procedural(KEY, 3, 3, 0.5, block=24), "`block` is 24, expected a power of two"),
         (lambda: Procedural(KEY, 3, 3, 0.5, delay=-1.0), "`delay` has -1.0 ms"),

@@ -28,7 +28,7 @@ from fdyn.sparse import _threefry as tf
 
 KEY = jax.random.key(5)
 N_PRE, N_POST = 24, 70
-BELL = ByDistance(lambda d: 0.8 * np.exp(-0.5 * (d / 3.0) ** 2), cutoff=8.0)
+BELL = ByDistance(lambda d: 0.8 * np.exp(-0.5 * (d / 3.0) ** 2), cutoff=8.0, periodic=True)
 OPEN = ByDistance(lambda d: 0.5 * (d < 4), cutoff=6.0, periodic=False)
 CASES = {
     "constant": lambda: Procedural(KEY, N_PRE, N_POST, 0.2, 0.7),
