@@ -348,3 +348,12 @@ def test_memory():
     assert conn.nbytes == 10 * 4 * 4 + 4 + 4
     assert conn.T.nbytes == conn.nbytes
     assert Dense(np.ones((3, 4))).nbytes == 3 * 4 * 8
+
+
+@pytest.mark.parametrize("conn", [OneToOne(1.0, n=3), from_dense(np.eye(3))], ids=["one", "csr"])
+def test_what_is_no_product_says_what_is(conn):
+    with pytest.raises(TypeError, match="s @ a @ b sends s through both"):
+        conn @ conn
+    for scale in (lambda: 2 * conn, lambda: conn * 2, lambda: np.ones(3) * conn):
+        with pytest.raises(TypeError, match="scale its weights with fdyn.replace"):
+            scale()
