@@ -45,7 +45,7 @@ def _(y, x, last, s, t, targets, weight, u, tau):
 U, TAU, DT = 0.5, 200.0, 0.5  # 1, ms, ms
 DECAY = float(np.exp(-DT / 5.0))  # of the conductance, in a step
 RATES = np.array([2.0, 5, 10, 20, 40, 80])  # Hz
-UNITS = 100  # of each rate, whose synapses all end on the same post-synaptic unit
+UNITS = 100  # of each rate, whose synapses all end on the same postsynaptic unit
 
 
 def spike_trains(steps: int, seed: int) -> np.ndarray:
@@ -59,7 +59,7 @@ def spike_trains(steps: int, seed: int) -> np.ndarray:
 
 
 def run(trains: jax.Array) -> jax.Array:
-    """The conductance of each post-synaptic unit over time, per synapse."""
+    """The conductance of each postsynaptic unit over time, per synapse."""
     n = trains.shape[1]
     targets = jnp.arange(n, dtype=jnp.int32)[:, None] // UNITS
 

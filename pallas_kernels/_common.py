@@ -12,7 +12,7 @@ LANES = 128  # of a TPU's vector registers, and threads of a program on a GPU
 PROGRAMS = 2048  # on a GPU: more than run at once, few enough that idle ones cost nothing
 ITEMS = 4096  # on a TPU: entries of the lists in its scalar memory
 RESIDENT = 262_144  # on a TPU: units whose values lie in fast memory, beside a one-hot matrix
-_ROWS = 512  # on a TPU: rows of 128 post-synaptic units in one block
+_ROWS = 512  # on a TPU: rows of 128 postsynaptic units in one block
 _CHUNK = 512  # on a TPU: synapses in one piece of rows that have any length
 _WIDEST = 1024  # on a TPU: the longest row that is worked off in one piece
 
@@ -46,7 +46,7 @@ def why_not(
     if backend == "tpu" and positions is not None:
         return "weights in the order of the rows, not elsewhere at `positions`"
     if backend == "tpu" and resident > RESIDENT:
-        return f"at most {RESIDENT:,} post-synaptic units, not {resident:,}"
+        return f"at most {RESIDENT:,} postsynaptic units, not {resident:,}"
     return None
 
 

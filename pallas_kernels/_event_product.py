@@ -1,4 +1,4 @@
-r"""The event product: what the spikes of one step add to the post-synaptic units.
+r"""The event product: what the spikes of one step add to the postsynaptic units.
 
 $$y_j \leftarrow y_j + \sum_{i:\, s_i \ne 0} s_i \sum_{p \in \text{row } i} w_p\,
 [\text{targets}_p = j]$$
@@ -11,7 +11,7 @@ them, so a quiet step costs one empty launch. The order of the additions is not 
 in row j div 128 and lane j mod 128, and the synapses of one row add the outer product of two
 one-hot matrices, which is a multiplication for the matrix unit: for each synapse of an active row
 n_post multiply-adds on that, and n_post / 128 + 128 comparisons on the vector unit. Above
-65,536 post-synaptic units the synapses are read once for each such block. The additions are
+65,536 postsynaptic units the synapses are read once for each such block. The additions are
 in a fixed order; a contribution that is not finite spoils more units than its own.
 """
 

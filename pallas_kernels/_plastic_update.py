@@ -85,7 +85,7 @@ def plastic_update(
 
     - `weight`: in the shape of `targets`, or any with `positions`; float32, on a GPU also float64.
     - `s`: what each row's synapses move by, zero for those that stay, `[n_pre]`; dtype of `weight`.
-    - `x`: post-synaptic factor, `[n_post]`; dtype of `weight`.
+    - `x`: postsynaptic factor, `[n_post]`; dtype of `weight`.
     - `targets`: int32 `[n_pre, k]` if all rows have k synapses, else `[n_synapses]` row by row. A
         synapse with a target outside `[0, n_post)` stays as it is.
     - `row_start`: where each row begins, and the end, int32 `[n_pre + 1]`; with `[n_synapses]`.

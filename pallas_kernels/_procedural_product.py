@@ -13,7 +13,7 @@ are added atomically.
 
 **On a TPU** (Mosaic): each of 1,024 lanes walks through a block; the synapses drawn at a time are
 added as in the event product, by two one-hot matrices on the matrix unit. All of y lies in fast
-memory: at most 262,144 post-synaptic units.
+memory: at most 262,144 postsynaptic units.
 """
 
 import functools

@@ -15,7 +15,7 @@ def connectivity(
     colorbar: bool = True,
     ax: Any = None,
 ) -> Any:
-    r"""The matrix of a connectivity: a row for every pre-synaptic unit, from the top.
+    r"""The matrix of a connectivity: a row for every presynaptic unit, from the top.
 
     A matrix that is larger than the picture is averaged in blocks: weights over all pairs of a
     block, those without a synapse as 0, so that its colours tell how dense it is; delays over the
@@ -69,7 +69,7 @@ def connectivity(
         aspect="equal" if n_pre == n_post else "auto",
         **scale,
     )
-    ax.set(xlabel="post-synaptic unit", ylabel="pre-synaptic unit")
+    ax.set(xlabel="postsynaptic unit", ylabel="presynaptic unit")
     if colorbar:
         label = "delay (ms)" if show == "delay" else "weight"
         ax.figure.colorbar(

@@ -44,7 +44,7 @@ def fixed_probability(
     - `weight`: a scalar, a law such as `Normal`, or one weight per synapse, `[n_synapses]`.
     - `delay`: in ms, given like `weight`. Default: `None`, no delay of its own.
     - `autapses`: whether $i \to i$ may occur. Default: `True`.
-    - `pre_ratio`: fraction of the pre-synaptic units, drawn at random, that send at all; their
+    - `pre_ratio`: fraction of the presynaptic units, drawn at random, that send at all; their
         number is rounded. Default: 1.
 
     **Returns:** a `CSR` with sorted rows and without parallel synapses.
@@ -155,7 +155,7 @@ def fixed_out_degree(
     autapses: bool = True,
     multapses: bool = False,
 ) -> FixedFanOut:
-    r"""Give every pre-synaptic unit `k` targets, drawn uniformly.
+    r"""Give every presynaptic unit `k` targets, drawn uniformly.
 
     **Arguments:**
 
@@ -203,7 +203,7 @@ def fixed_in_degree(
     autapses: bool = True,
     multapses: bool = False,
 ) -> CSR:
-    r"""Give every post-synaptic unit `k` sources, drawn uniformly.
+    r"""Give every postsynaptic unit `k` sources, drawn uniformly.
 
     **Arguments:**
 

@@ -65,7 +65,7 @@ def distance_dependent(
     - `delay`: in ms, or with a unit of time, given like `weight`. Default: `None`, no delay of
         its own.
     - `autapses`: whether $i \to i$ may occur. Default: `True`.
-    - `pre_ratio`: fraction of the pre-synaptic units, drawn at random, that send at all; their
+    - `pre_ratio`: fraction of the presynaptic units, drawn at random, that send at all; their
         number is rounded. Default: 1.
 
     **Returns:** a `CSR` with sorted rows and without parallel synapses.
@@ -145,7 +145,7 @@ def gaussian(
     - `delay`: in ms, or with a unit of time, given like `weight`. Default: `None`, no delay of
         its own.
     - `autapses`: whether $i \to i$ may occur. Default: `True`.
-    - `pre_ratio`: fraction of the pre-synaptic units, drawn at random, that send at all; their
+    - `pre_ratio`: fraction of the presynaptic units, drawn at random, that send at all; their
         number is rounded. Default: 1.
 
     **Returns:** a `CSR` with sorted rows and without parallel synapses.

@@ -66,7 +66,7 @@ def from_coo(
 
     **Arguments:**
 
-    - `rows`, `cols`: pre- and post-synaptic unit of each synapse, integers `[n_synapses]`.
+    - `rows`, `cols`: pre- and postsynaptic unit of each synapse, integers `[n_synapses]`.
     - `weights`: `[n_synapses]`, a scalar for all, or `[n_pre, 1]` for one per row.
     - `shape`: `(n_pre, n_post)`.
     - `delay`: ms, a scalar or `[n_synapses]`, or a `FractionalDelay`. Default: `None`.

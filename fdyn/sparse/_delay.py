@@ -91,7 +91,7 @@ class Route(eqx.Module):
     `targets`: these places, by row (presynaptic unit), `[n_synapses]`; `indptr`: where each row
     begins, and the end; `order`: where the weights of these synapses lie, `None` if in this order;
     `part`: the share of each arrival that comes one step later, `None` for whole steps; `most`:
-    the most steps that a delay takes; `n_post`: the number of post-synaptic units.
+    the most steps that a delay takes; `n_post`: the number of postsynaptic units.
     """
 
     targets: Array

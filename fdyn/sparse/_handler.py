@@ -93,12 +93,12 @@ def make_handler(name, role, per_synapse, dtypes, shifted, listed, version):
     **Arguments:**
 
     - `name`: of the variant.
-    - `role`: what the product yields: `"g"` post-synaptic sums, `"s"` pre-synaptic ones, `"w"`
+    - `role`: what the product yields: `"g"` postsynaptic sums, `"s"` presynaptic ones, `"w"`
         weights.
     - `per_synapse`: whether each synapse has its own weight.
     - `dtypes`: of the accumulator, `"float32"` or `"float64"`, of the targets and of the row
         pointers, `"int32"` or `"int64"`; without the last, all rows have the same length.
-    - `shifted`: whether targets are shifted along the post-synaptic vector.
+    - `shifted`: whether targets are shifted along the postsynaptic vector.
     - `listed`: whether the active rows are given.
     - `version`: the API version to report, `(major, minor)`.
 
@@ -113,7 +113,7 @@ def make_handler(name, role, per_synapse, dtypes, shifted, listed, version):
     width, wide, step = (np.dtype(x).itemsize for x in (dtypes[0], dtypes[1], dtypes[-1]))
     mask = bits_of_values(dtypes[0])
     to_post, to_pre, to_weight = role == "g", role == "s", role == "w"
-    # Operand numbers of the weights, the pre- and the post-synaptic vector.
+    # Operand numbers of the weights, the pre- and the postsynaptic vector.
     at_w, at_s, at_g = {"g": (1, 2, 0), "s": (1, 0, 2), "w": (0, 1, 2)}[role]
     at_shift = 2 + len(dtypes)
     at_list = at_shift + shifted

@@ -50,14 +50,14 @@ def contract(
 
     **Arguments:**
 
-    - `role`: `"g"` (factors weights, spikes), `"s"` (weights, post-synaptic values) or `"w"`
-        (spikes, post-synaptic values).
+    - `role`: `"g"` (factors weights, spikes), `"s"` (weights, postsynaptic values) or `"w"`
+        (spikes, postsynaptic values).
     - `acc`: what the product is added to; written in place inside a loop on the CPU.
     - `a`, `b`: the factors, of the accumulator's dtype; the spikes as an array or as `Events`.
         Derivatives make no use of the list in those.
     - `pattern`: the targets, int32 or int64 `[n_pre, k]`; or the targets `[n_synapses]` and the
         row pointers `[n_pre + 1]`, either of them int32 or int64.
-    - `shift`: an integer; the post-synaptic vector is a circle, and target `j` stands for the
+    - `shift`: an integer; the postsynaptic vector is a circle, and target `j` stands for the
         place `(j + shift) mod n_post`.
 
     **Returns:** an array like `acc`.

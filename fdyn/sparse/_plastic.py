@@ -48,7 +48,7 @@ def update_on_pre(
     - `weight`: the weights, in the layout of the format, one per synapse; those of `conn` do not
         count.
     - `s_pre`: spikes, `[n_pre]`, or `Events`; a graded spike counts with its value.
-    - `x_post`: what a spike adds, such as a trace of the post-synaptic units, `[n_post]`.
+    - `x_post`: what a spike adds, such as a trace of the postsynaptic units, `[n_post]`.
     - `low`, `high`: bounds, scalars or in the shape of `weight`. Default: none.
 
     **Returns:** the new weights, shape and dtype of `weight`.
@@ -81,7 +81,7 @@ def update_on_post(
     low: ArrayLike = -np.inf,
     high: ArrayLike = np.inf,
 ) -> Inexact[Array, "..."]:
-    r"""Change the incoming synapses of the post-synaptic units that fired.
+    r"""Change the incoming synapses of the postsynaptic units that fired.
 
     $$w_{ij} \leftarrow \min(\max(w_{ij} + s_j x_i,\ \text{low}),\ \text{high})
     \quad \text{where } s_j \ne 0$$
@@ -114,7 +114,7 @@ def update_on_post(
 
     ```
 
-    **Source:** the additive update at a post-synaptic spike of Song, Miller & Abbott 2000, Nature
+    **Source:** the additive update at a postsynaptic spike of Song, Miller & Abbott 2000, Nature
     Neuroscience 3:919.
     """
     return _update("post", conn, weight, s_post, x_pre, low, high)

@@ -266,7 +266,7 @@ class Procedural(AbstractConnectivity):
 
         **Returns:** the ring.
 
-        **Raises:** `ValueError` for weights per post-synaptic unit, spikes of another number, a
+        **Raises:** `ValueError` for weights per postsynaptic unit, spikes of another number, a
         ring that is too short, or a route of another connectivity.
         """
         if self.turned:
@@ -277,7 +277,7 @@ class Procedural(AbstractConnectivity):
         w = self._checked_weight() if weight is None else self._as_weight(weight)
         w, row, column = self._factors(w)
         if column is not None:
-            raise ValueError("a weight per post-synaptic unit and delays: use `to_csr()`")
+            raise ValueError("a weight per postsynaptic unit and delays: use `to_csr()`")
         known = [x for x in (values, *jax.tree.leaves(w)) if jnp.issubdtype(x.dtype, jnp.inexact)]
         dtype = jnp.result_type(ring, *known)
         coefficients, law = host.coefficients(w, dtype)

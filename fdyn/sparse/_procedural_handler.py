@@ -121,13 +121,13 @@ def make_handler(name, role, law, delay, axes, periodic, shifted, listed, dtype,
 
     The operands are the accumulator, the two factors, the arrays of the pattern, the shift and the
     list of events if there are any, and five numbers: the width of blocks, the number of
-    post-synaptic units, the height and breadth of their grid, and the blocks per line. The one
+    postsynaptic units, the height and breadth of their grid, and the blocks per line. The one
     result shares its buffer with the accumulator.
 
     **Arguments:**
 
     - `name`: of the variant.
-    - `role`: what the product yields: `"g"` post-synaptic sums, `"s"` pre-synaptic ones, `"w"`
+    - `role`: what the product yields: `"g"` postsynaptic sums, `"s"` presynaptic ones, `"w"`
         the sums for the coefficients of the weights.
     - `law`, `delay`: as in `Plan`.
     - `axes`: of the space in which distance counts: 0, 1 or 2.

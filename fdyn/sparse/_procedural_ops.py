@@ -53,13 +53,13 @@ def generate(
 
     **Arguments:**
 
-    - `role`: `"g"` (factors weights, spikes), `"s"` (weights, post-synaptic values) or `"w"`
-        (spikes, post-synaptic values).
+    - `role`: `"g"` (factors weights, spikes), `"s"` (weights, postsynaptic values) or `"w"`
+        (spikes, postsynaptic values).
     - `plan`, `pattern`: what the synapses are generated from.
     - `acc`: what the product is added to; written in place inside a loop on the CPU.
     - `a`, `b`: the factors, of the accumulator's dtype: coefficients of the weights `[1]` for
-        constant ones, else `[2]`; spikes `[n_pre]`; post-synaptic values `[n_slots * n_post]`.
-    - `shift`: an integer; the post-synaptic vector is a circle, and place `j` stands for
+        constant ones, else `[2]`; spikes `[n_pre]`; postsynaptic values `[n_slots * n_post]`.
+    - `shift`: an integer; the postsynaptic vector is a circle, and place `j` stands for
         `(j + shift) mod` its length.
     - `events`: the rows with `s != 0`, int32 `[n_pre]`, and how many they are, int32 `[]`, for
         the roles `"g"` and `"w"`; else they are searched for. Derivatives make no use of them.
@@ -113,7 +113,7 @@ def _abstract(role, *operands, plan, shifted, listed, native):
     if "g" in values:
         (size,) = values["g"].shape
         if size % max(plan.n_post, 1) or (plan.delay == "none" and size != plan.n_post):
-            raise ValueError(f"post-synaptic vector of {size}, expected {plan.n_post} per slot")
+            raise ValueError(f"postsynaptic vector of {size}, expected {plan.n_post} per slot")
     if events is not None and "s" in values:
         index, count = events
         given = index.shape, index.dtype, count.shape, count.dtype

@@ -19,7 +19,7 @@ class Plan(NamedTuple):
 
     `law`: of the weights, `"constant"`, `"uniform"` or `"normal"`; `delay`: `"none"`, `"law"` or
     `"distance"`; `block`: width of the blocks of candidates; `n_post`; `grid`: rows and columns of
-    the post-synaptic units where the probability depends on distance, and `periodic`, whether
+    the postsynaptic units where the probability depends on distance, and `periodic`, whether
     opposite borders meet.
     """
 
@@ -56,7 +56,7 @@ class Candidates(NamedTuple):
 
     hit: Any  # whether it is a synapse
     row: Any  # uint32, number of the presynaptic unit in the whole
-    col: Any  # uint32, of the post-synaptic one, counted from the first column
+    col: Any  # uint32, of the postsynaptic one, counted from the first column
     distance: Any  # place in the table of distances
 
 

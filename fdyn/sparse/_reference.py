@@ -83,7 +83,7 @@ def _event_driven(
 
 
 def _places(targets: Array, n_post: int, shift: Array | None) -> Array:
-    """Where in the post-synaptic vector the targets are; none of those out of range."""
+    """Where in the postsynaptic vector the targets are; none of those out of range."""
     number = targets.dtype
     outside = (targets < 0) | (targets >= jnp.array(n_post, number))
     if shift is not None:

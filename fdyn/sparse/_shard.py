@@ -1,4 +1,4 @@
-"""Connectivities split over the post-synaptic units, for `jax.shard_map`."""
+"""Connectivities split over the postsynaptic units, for `jax.shard_map`."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def split_post(conn: AbstractConnectivity, n: int) -> AbstractConnectivity:
 
     $$w^{(d)}_{ij} = w_{i,\,d\,n_\text{post}/n + j}$$
 
-    Each device of a `jax.shard_map` takes one of them, and the spikes of all pre-synaptic units.
+    Each device of a `jax.shard_map` takes one of them, and the spikes of all presynaptic units.
     The parts of a `CSR` are padded to the same number of synapses by targets that are out of
     range, and therefore left out.
 
@@ -31,7 +31,7 @@ def split_post(conn: AbstractConnectivity, n: int) -> AbstractConnectivity:
     **Returns:** a `Dense` of a `Dense`, a `Procedural` of a `Procedural`, else a `CSR`, every array
     of which has a leading axis `[n]`; `jax.tree.map(lambda x: x[d], stack)` is part `d`.
 
-    **Raises:** `ValueError` if `n` does not divide the number of post-synaptic units.
+    **Raises:** `ValueError` if `n` does not divide the number of postsynaptic units.
 
     ```python
     >>> import jax
@@ -49,7 +49,7 @@ def split_post(conn: AbstractConnectivity, n: int) -> AbstractConnectivity:
     if isinstance(n, bool) or not isinstance(n, int) or n < 1 or conn.n_post % n:
         raise ValueError(
             f"`n` is {n!r}, expected a number of parts that divides the {conn.n_post} "
-            "post-synaptic units"
+            "postsynaptic units"
         )
     size = conn.n_post // n
     parts: list[Any] = [conn[:, size * d : size * (d + 1)] for d in range(n)]

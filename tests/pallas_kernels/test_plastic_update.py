@@ -144,5 +144,5 @@ def test_what_a_back_end_does_not_take():
     with pytest.raises(ValueError, match="TPU takes values of float32, not of float64"):
         plastic_update(*args, **bounds("float64"), backend="tpu")
     weight, s, x, targets = problem(**CASES["fan_out"])
-    with pytest.raises(ValueError, match="at most 262,144 post-synaptic units, not 300,000"):
+    with pytest.raises(ValueError, match="at most 262,144 postsynaptic units, not 300,000"):
         plastic_update(weight, s, jnp.zeros(300_000, x.dtype), targets, **bounds(), backend="tpu")

@@ -132,5 +132,5 @@ def test_what_a_back_end_does_not_take():
         procedural_product(y, one, s, numbers, **{**options, "block": 12})
     with pytest.raises(ValueError, match="TPU takes values of float32, not of float64"):
         procedural_product(y.astype("float64"), one, s, numbers, **options)
-    with pytest.raises(ValueError, match="at most 262,144 post-synaptic units, not 300,000"):
+    with pytest.raises(ValueError, match="at most 262,144 postsynaptic units, not 300,000"):
         procedural_product(jnp.zeros(300_000, "float32"), one, s, numbers, **options)

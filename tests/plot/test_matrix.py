@@ -31,7 +31,7 @@ def test_small_matrices_are_shown_entry_by_entry():
     np.testing.assert_array_equal(~shown.mask, np.asarray(conn.to_dense()) != 0)
     ax = plot.connectivity(conn)
     assert ax.images[0].get_clim() == (-3, 3)  # white lies in the middle
-    assert ax.get_xlabel() == "post-synaptic unit" and ax.get_ylabel() == "pre-synaptic unit"
+    assert ax.get_xlabel() == "postsynaptic unit" and ax.get_ylabel() == "presynaptic unit"
     assert ax.figure.axes[1].get_ylabel() == "weight"
     assert ax.get_xlim() == (-0.5, 3.5) and ax.get_ylim() == (2.5, -0.5)
     assert len(plot.connectivity(conn, colorbar=False).figure.axes) == 1

@@ -40,7 +40,7 @@ def make(kind, per_synapse, dtype, n_pre=N_PRE, n_post=N_POST, seed=0):
 
 
 def vectors(conn, dtype, activity, seed=1):
-    """A state to add to, spikes (graded, of both signs) and post-synaptic values."""
+    """A state to add to, spikes (graded, of both signs) and postsynaptic values."""
     rng = np.random.default_rng(seed)
     s = rng.normal(size=conn.n_pre) * (rng.random(conn.n_pre) < activity)
     y, g = rng.normal(size=(2, conn.n_post))

@@ -1,4 +1,4 @@
-"""Targets on a circle: a shift moves all of them along the post-synaptic vector."""
+"""Targets on a circle: a shift moves all of them along the postsynaptic vector."""
 
 from functools import partial
 
