@@ -585,6 +585,34 @@ def test_traced_delays_keep_to_the_ring_that_was_made_for_them():
         jax.jit(lambda d: arrivals(pair(OneToOne(1.0, n=1, delay=d))))(jnp.array([1.0]))
 
 
+def test_what_is_deposited_fits():
+    conn = CSR([0, 1, 2, 3, 0], [0, 4, 5], 1.0, n_post=4, delay=[0.0, 0.25, 0.5, 0.25, 0.0])
+    (route, most), s = conn.route(0.25), jnp.ones(2)
+    assert most == 2
+    other = CSR([0, 1, 2, 3], [0, 4, 4], 1.0, n_post=4, delay=np.zeros(4)).route(0.25)[0]
+    short = CSR([0, 1, 2, 3, 0], [0, 4, 5], 1.0, n_post=3 + 2, delay=np.zeros(5)).route(0.25)[0]
+    generated = Procedural(jax.random.key(0), 2, 4, 1.0, delay=0.25).route(0.25)[0]
+    for ring, spikes, by, message in [
+        (12, jnp.ones((2, 2)), route, r"`s` has shape \(2, 2\), expected \(2,\)"),
+        (12, find_events(jnp.ones((2, 2))), route, r"`s` has shape \(2, 2\), expected \(2,\)"),
+        (12, jnp.ones(3), route, r"`s` has shape \(3,\), expected \(2,\)"),
+        (8, s, route, r"shape \(8,\), expected .* at least 3 rows"),
+        (13, s, route, r"shape \(13,\), expected one axis of D \* 4 places"),
+        ((3, 4), s, route, r"shape \(3, 4\), expected one axis"),
+        (12, s, other, r"route is one of \(2, 4, \(4,\)\), expected .* 5 synapses"),
+        (12, s, short, r"route is one of \(2, 5, \(5,\)\), expected .* 2 and 4 units"),
+        (12, s, generated, "route is GeneratedRoute, expected"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            conn.deposit(jnp.zeros(ring), spikes, by, 0)
+
+
+@pytest.mark.parametrize("delay", [1e12, FractionalDelay(1e12)])
+def test_a_delay_of_more_steps_than_can_be_counted(delay):
+    with pytest.raises(ValueError, match=r"1e\+13 steps of 0.1 ms are too many"):
+        CSR([0], [0, 1], 1.0, n_post=1, delay=delay).route(0.1)
+
+
 def test_a_ring_too_large_for_its_indices():
     conn = CSR([0], [0, 1], 1.0, n_post=3_000_000, delay=[100.0])
     with pytest.raises(ValueError, match=r"1001 steps of 3000000 units.*index_dtype='int64'"):

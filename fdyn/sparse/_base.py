@@ -3,7 +3,7 @@
 import abc
 import math
 from types import ModuleType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -12,9 +12,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
-from ._checks import as_weight, import_extra, positions
+from ._checks import as_weight, check_finite, import_extra, positions
 from ._delay_field import as_delay, map_delay
-from ._edges import Edges
+from ._edges import Edges, starts
 from ._events import Events
 
 # Every format that can be made of any list of synapses, by name: what conversions lead to. The
@@ -37,7 +37,9 @@ class AbstractConnectivity(eqx.Module):
     - `weight`: `[]` for one weight of all synapses, `[n_pre, 1]` for one per row, that is per
         presynaptic unit, `[1, n_post]` for one per column, or one entry per synapse in the layout
         of the format (which is meant where two of these shapes are the same); plain numbers in
-        the unit of the synapse that they drive. Quantities of a units library are refused.
+        the unit of the synapse that they drive. Quantities of a units library are refused, and
+        so is what is not finite: $0 \cdot \infty$ of a silent unit is not 0. Weights that are
+        traced, or put in the place of others, are not looked at.
     - `delay`: `None`; ms, `[]` or one entry per synapse in the layout of the format; or a
         `FractionalDelay`. It comes on top of the delay of the projection.
     - `n_pre`, `n_post`: number of pre- and post-synaptic units.
@@ -49,6 +51,10 @@ class AbstractConnectivity(eqx.Module):
     delay: eqx.AbstractVar[Any]
     n_pre: eqx.AbstractVar[int]
     n_post: eqx.AbstractVar[int]
+
+    def __check_init__(self):
+        if eqx.is_array(self.weight):
+            check_finite(self.weight, self._weight_shape())
 
     # Lets `numpy_array @ conn` come here instead of to numpy's own product.
     __array_ufunc__ = None
@@ -143,6 +149,11 @@ class AbstractConnectivity(eqx.Module):
 
     def __matmul__(self, g: ArrayLike) -> Shaped[Array, "*batch n_pre"]:
         r"""`conn @ g`: the sums $\sum_j w_{ij} g_j$, `[n_pre]`, or `[..., n_pre, batch]`."""
+        if isinstance(g, AbstractConnectivity):
+            raise TypeError(
+                "connectivities are multiplied by vectors: s @ a @ b sends s through both; for a "
+                "matrix, list them with to_scipy()"
+            )
         w = self._checked_weight()
         g = jnp.asarray(g)
         g = _vectors(jnp.moveaxis(g, -2, -1) if g.ndim > 1 else g, self.n_post, "g", w)
@@ -156,6 +167,15 @@ class AbstractConnectivity(eqx.Module):
 
         x = _over_leading_axes(product, g)
         return jnp.moveaxis(x, -1, -2) if x.ndim > 1 else x
+
+    def __mul__(self, factor: Any) -> "AbstractConnectivity":
+        raise TypeError(
+            "a connectivity is not scaled as a whole: scale its weights with fdyn.replace(conn, "
+            "lambda c: c.weight, 2 * conn.weight), those of a law by its parameters, or the "
+            "product, 2 * (s @ conn)"
+        )
+
+    __rmul__ = __mul__
 
     def _drive(self, y: Array, s: Any, w: Any) -> Array:
         dtype = _dtype(y, s, w)
@@ -245,6 +265,9 @@ class AbstractConnectivity(eqx.Module):
 
         **Returns:** the ring.
 
+        **Raises:** `ValueError` for spikes of another number or a batch of them (use `jax.vmap`),
+        a ring that is too short or no multiple of `n_post`, or a route of another connectivity.
+
         ```python
         >>> import jax.numpy as jnp
         >>> from fdyn.sparse import OneToOne
@@ -265,19 +288,21 @@ class AbstractConnectivity(eqx.Module):
         """The matrix $w_{ij}$, parallel synapses summed: `[n_pre, n_post]`. It has no delays."""
         edges = self._edges(jnp)
         zeros = jnp.zeros(self.shape, edges.weight.dtype)
-        return zeros.at[edges.rows, edges.cols].add(edges.per_synapse())
+        # A negative unit would count from the last; beyond the end it is not written.
+        cols = jnp.where(edges.outside(), self.n_post, edges.cols)
+        return zeros.at[edges.rows, cols].add(edges.per_synapse())
 
     def to_coo(self) -> Any:
         """The same synapses, in the same order, as a `COO`."""
-        return FORMATS["COO"]._of_edges(self._edges(np))
+        return FORMATS["COO"]._of_edges(self._edges(np).inside())
 
     def to_csr(self) -> Any:
         """The same synapses as a `CSR`, by row, then by column."""
-        return FORMATS["CSR"]._of_edges(self._edges(np))
+        return FORMATS["CSR"]._of_edges(self._edges(np).inside())
 
     def to_csc(self) -> Any:
         """The same synapses as a `CSC`, by column, then by row."""
-        return FORMATS["CSC"]._of_edges(self._edges(np))
+        return FORMATS["CSC"]._of_edges(self._edges(np).inside())
 
     def to_scipy(self) -> Any:
         """The weights as an array of `scipy.sparse`, for which scipy must be installed.
@@ -287,21 +312,22 @@ class AbstractConnectivity(eqx.Module):
         does so at once), and weights of zero are stored. Delays are left out.
         """
         scipy = import_extra("scipy.sparse", "to_scipy")
-        edges, conn = self._edges(np), cast(Any, self)
-        weight = np.array(edges.per_synapse())
-        name = type(self).__name__.lower()
-        if name in ("csr", "csc"):
-            parts = weight, np.array(conn.indices), np.array(conn.indptr)
-            return getattr(scipy, f"{name}_array")(parts, shape=self.shape)
-        return scipy.coo_array((weight, (edges.rows, edges.cols)), shape=self.shape)
+        edges = self._edges(np).inside()
+        weight, rows, cols = (np.array(x) for x in (edges.per_synapse(), edges.rows, edges.cols))
+        name = type(self).__name__
+        if name == "CSR":
+            return scipy.csr_array((weight, cols, starts(rows, self.n_pre)), shape=self.shape)
+        if name == "CSC":
+            return scipy.csc_array((weight, rows, starts(cols, self.n_post)), shape=self.shape)
+        return scipy.coo_array((weight, (rows, cols)), shape=self.shape)
 
     def to_fixed_fan_out(self) -> Any:
         """The same synapses as a `FixedFanOut`; `ValueError` unless all rows have as many."""
-        return FORMATS["FixedFanOut"]._of_edges(self._edges(np))
+        return FORMATS["FixedFanOut"]._of_edges(self._edges(np).inside())
 
     def to_fixed_fan_in(self) -> Any:
         """The same synapses as a `FixedFanIn`; `ValueError` unless all columns have as many."""
-        return FORMATS["FixedFanIn"]._of_edges(self._edges(np))
+        return FORMATS["FixedFanIn"]._of_edges(self._edges(np).inside())
 
     def _as_edges(self, rows: Any, cols: Any) -> Edges:
         """Its weights and delays with the rows and columns that they belong to."""

@@ -1,5 +1,6 @@
 """What the builders share: sizes, random streams, sampling of pairs, weights and delays."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -42,9 +43,13 @@ def check_lengths(values: Any, name: str) -> None:
 
 def as_probability(p: float, name: str) -> float:
     """A number from 0 to 1, else `ValueError`."""
-    if np.ndim(p) or not 0 <= p <= 1:
-        raise ValueError(f"`{name}` is {p}, expected a probability from 0 to 1")
-    return float(p)
+    try:
+        value = math.nan if isinstance(p, str) or np.ndim(p) else float(p)
+    except TypeError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` is {p!r}, expected a probability from 0 to 1")
+    return value
 
 
 def make_generator(key: Key[Array, ""], *stream: int) -> np.random.Generator:

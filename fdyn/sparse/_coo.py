@@ -89,14 +89,13 @@ class COO(AbstractListed):
     @property
     def T(self) -> "COO":  # noqa: N802
         """The connectivity from post to pre, of the same arrays."""
-        return COO(
-            self.cols,
-            self.rows,
-            self.weight.T,
+        return COO._view(
+            rows=self.cols,
+            cols=self.rows,
+            weight=self.weight.T,
             n_pre=self.n_post,
             n_post=self.n_pre,
             delay=self.delay,
-            index_dtype=self.rows.dtype.name,
         )
 
     @classmethod

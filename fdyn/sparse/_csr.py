@@ -40,7 +40,8 @@ class CSR(AbstractListed):
 
     **Raises:** `ValueError` if an index is not in `[0, n_post)`, if `indptr` does not rise from
     0 to the number of synapses, or a shape does not fit. The values of traced arrays are not
-    checked; an index out of range is then left out.
+    checked; an index out of range is then left out. What comes of an `indptr` that falls is not
+    defined, and differs between backends.
 
     ```python
     >>> import jax.numpy as jnp
@@ -88,13 +89,13 @@ class CSR(AbstractListed):
     @property
     def T(self) -> "CSC":  # noqa: N802
         """The connectivity from post to pre, a `CSC` of the same arrays."""
-        return CSC(
-            self.indices,
-            self.indptr,
-            _turned(self.weight),
+        return CSC._view(
+            indices=self.indices,
+            indptr=self.indptr,
+            weight=_turned(self.weight),
             n_pre=self.n_post,
+            n_post=self.n_pre,
             delay=self.delay,
-            index_dtype=self.indices.dtype.name,
         )
 
     @classmethod
@@ -149,7 +150,8 @@ class CSC(AbstractListed):
 
     **Raises:** `ValueError` if an index is not in `[0, n_pre)`, if `indptr` does not rise from
     0 to the number of synapses, or a shape does not fit. The values of traced arrays are not
-    checked; an index out of range is then left out.
+    checked; an index out of range is then left out. What comes of an `indptr` that falls is not
+    defined, and differs between backends.
 
     ```python
     >>> import jax.numpy as jnp
@@ -197,13 +199,13 @@ class CSC(AbstractListed):
     @property
     def T(self) -> CSR:  # noqa: N802
         """The connectivity from post to pre, a `CSR` of the same arrays."""
-        return CSR(
-            self.indices,
-            self.indptr,
-            _turned(self.weight),
+        return CSR._view(
+            indices=self.indices,
+            indptr=self.indptr,
+            weight=_turned(self.weight),
+            n_pre=self.n_post,
             n_post=self.n_pre,
             delay=self.delay,
-            index_dtype=self.indices.dtype.name,
         )
 
     @classmethod
@@ -267,9 +269,11 @@ def _compressed(indices: ArrayLike, indptr: ArrayLike, index_dtype: str) -> tupl
 
 
 def _units(indptr: Array, n_synapses: int, xp: ModuleType) -> Any:
-    """The unit that each synapse is stored with: `[n_synapses]`."""
+    """The unit that each synapse is stored with, -1 for padding on the host: `[n_synapses]`."""
     indptr = xp.asarray(indptr)
     units = xp.arange(indptr.shape[0] - 1, dtype=indptr.dtype)
     if xp is np:
-        return np.repeat(units, np.diff(indptr))
+        units = np.repeat(units, np.diff(indptr))[:n_synapses]
+        missing = np.full(n_synapses - units.size, -1, units.dtype)
+        return np.concatenate([units, missing]) if missing.size else units
     return jnp.repeat(units, jnp.diff(indptr), total_repeat_length=n_synapses)

@@ -80,7 +80,7 @@ class Dense(AbstractListed):
     def T(self) -> "Dense":  # noqa: N802
         """The transposed matrix."""
         delay = map_delay(self.delay, jnp.transpose)
-        return Dense(self.weight.T, n_pre=self.n_post, n_post=self.n_pre, delay=delay)
+        return Dense._view(weight=self.weight.T, n_pre=self.n_post, n_post=self.n_pre, delay=delay)
 
     def _edges(self, xp: ModuleType) -> Edges:
         rows, cols = xp.indices(self.shape, dtype=xp.int32)

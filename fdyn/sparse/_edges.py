@@ -36,6 +36,20 @@ class Edges(NamedTuple):
             delay=map_delay(self.delay, pick),
         )
 
+    def outside(self) -> Any:
+        """Which synapses have a unit out of range, and therefore are left out: `[n_synapses]`.
+
+        The constructors refuse them; these were made under jit, or are padding.
+        """
+        n_pre, n_post = self.shape
+        outside_pre = (self.rows < 0) | (self.rows >= n_pre)
+        return outside_pre | (self.cols < 0) | (self.cols >= n_post)
+
+    def inside(self) -> "Edges":
+        """All other synapses."""
+        outside = self.outside()
+        return self.take(np.flatnonzero(~outside)) if outside.any() else self
+
     def by_row(self) -> "Edges":
         """By row, then by column; parallel synapses keep their order."""
         return self.take(lexical_order((self.rows, self.shape[0]), (self.cols, self.shape[1])))
@@ -46,6 +60,7 @@ class Edges(NamedTuple):
 
     def select(self, pre: np.ndarray | None, post: np.ndarray | None) -> "Edges":
         """The synapses between the units `pre` and `post`, numbered anew; `None`: all units."""
+        self = self.inside()
         rows, keep_rows = _renumber(self.rows, pre, self.shape[0])
         cols, keep_cols = _renumber(self.cols, post, self.shape[1])
         n_pre = self.shape[0] if pre is None else pre.size

@@ -80,12 +80,12 @@ class FixedFanOut(AbstractListed):
     @property
     def T(self) -> "FixedFanIn":  # noqa: N802
         """The connectivity from post to pre, a `FixedFanIn` of the same arrays."""
-        return FixedFanIn(
-            self.targets,
-            _turned(self),
+        return FixedFanIn._view(
+            sources=self.targets,
+            weight=_turned(self),
             n_pre=self.n_post,
+            n_post=self.n_pre,
             delay=self.delay,
-            index_dtype=self.targets.dtype.name,
         )
 
     @classmethod
@@ -184,12 +184,12 @@ class FixedFanIn(AbstractListed):
     @property
     def T(self) -> FixedFanOut:  # noqa: N802
         """The connectivity from post to pre, a `FixedFanOut` of the same arrays."""
-        return FixedFanOut(
-            self.sources,
-            _turned(self),
+        return FixedFanOut._view(
+            targets=self.sources,
+            weight=_turned(self),
+            n_pre=self.n_post,
             n_post=self.n_pre,
             delay=self.delay,
-            index_dtype=self.sources.dtype.name,
         )
 
     @classmethod

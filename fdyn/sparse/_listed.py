@@ -11,8 +11,8 @@ from jaxtyping import Array, Shaped
 from .._grid import as_time
 from .._misc import is_traced
 from ._base import AbstractConnectivity, _cast, _dtype, _map_values, _spikes
-from ._delay import FractionalDelay, follow, make_route
-from ._delay_field import check_delay
+from ._delay import FractionalDelay, check_ring, check_route, follow, make_route
+from ._delay_field import as_delay, check_delay
 
 
 class AbstractListed(AbstractConnectivity):
@@ -20,6 +20,15 @@ class AbstractListed(AbstractConnectivity):
 
     **Source:** none; a convention of this library.
     """
+
+    @classmethod
+    def _view(cls, **fields: Any) -> Self:
+        """A connectivity of the arrays of another one, the values of which are not looked at."""
+        new = object.__new__(cls)
+        for name, value in fields.items():
+            object.__setattr__(new, name, value)
+        as_delay(new.delay, new._weight_shape())
+        return new
 
     def __check_init__(self):
         check_delay(self.delay)
@@ -44,6 +53,9 @@ class AbstractListed(AbstractConnectivity):
         self, ring: Array, s: Any, route: Any, head: Array, weight: ArrayLike | None = None
     ) -> Shaped[Array, " places"]:
         """Put the spikes `s` into a ring of arrivals, each as late as its synapse delays it."""
+        ring = jnp.asarray(ring)
+        check_route(route, self.shape, self.n_synapses)
+        check_ring(ring, s, self.shape, route.most)
         w = self._checked_weight() if weight is None else self._as_weight(weight)
         s = _spikes(s, self.n_pre, w)
         dtype = _dtype(ring, s, w)

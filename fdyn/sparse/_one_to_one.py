@@ -68,7 +68,8 @@ class OneToOne(AbstractListed):
     @property
     def T(self) -> "OneToOne":  # noqa: N802
         """Itself; a weight per row becomes one per column."""
-        return OneToOne(self.weight.T, n=self.n_pre, delay=self.delay)
+        n = self.n_pre
+        return OneToOne._view(weight=self.weight.T, n_pre=n, n_post=n, delay=self.delay)
 
     def _edges(self, xp: ModuleType) -> Edges:
         units = xp.arange(self.n_pre, dtype=xp.int32)

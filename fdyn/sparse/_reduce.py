@@ -51,8 +51,11 @@ def pre2syn(conn: AbstractConnectivity, x: ArrayLike) -> Array:
     if x.shape[-1:] != (conn.n_pre,):
         raise ValueError(f"`x` has shape {x.shape}, expected (..., {conn.n_pre})")
     _check_listed(conn)
-    rows = conn._edges(jnp).rows
-    return x[..., rows].reshape(*x.shape[:-1], *conn._weight_shape())
+    edges = conn._edges(jnp)
+    # What is left out by the products gets zero; a negative unit would count from the last.
+    rows = jnp.where(edges.outside(), conn.n_pre, edges.rows)
+    values = x.at[..., rows].get(mode="fill", fill_value=0)
+    return values.reshape(*x.shape[:-1], *conn._weight_shape())
 
 
 def syn2post(
@@ -102,7 +105,9 @@ def syn2post(
         raise ValueError(f"`reduce` is {reduce!r}. {nearest(str(reduce), [*_EMPTY, 'softmax'])}")
     if not jnp.issubdtype(values.dtype, jnp.inexact):
         values = values.astype(jnp.result_type(float))
-    flat, cols = values.reshape(*lead, -1), conn._edges(jnp).cols
+    flat, edges = values.reshape(*lead, -1), conn._edges(jnp)
+    # Beyond the end: left out, as by the products; a negative unit would count from the last.
+    cols = jnp.where(edges.outside(), conn.n_post, edges.cols)
     if reduce == "softmax":
         if empty is not None:
             raise ValueError("`empty` has no meaning for 'softmax', whose values are per synapse")
@@ -198,5 +203,6 @@ def _product(values: Array, cols: Any, n: int) -> Array:
 
 def _softmax(values: Array, cols: Any, n: int) -> Array:
     top = jax.lax.stop_gradient(_reduced(values, cols, n, "max"))
-    e = jnp.exp(values - top[..., cols])
-    return e / _reduced(e, cols, n, "sum")[..., cols]
+    top = top.at[..., cols].get(mode="fill", fill_value=np.inf)
+    e = jnp.exp(values - top)
+    return e / _reduced(e, cols, n, "sum").at[..., cols].get(mode="fill", fill_value=1)

@@ -71,11 +71,12 @@ class SynapseIndex(eqx.Module):
         units, others = edges.rows, edges.cols
         if by == "post":
             units, others = others, units
-        units, others = np.asarray(units), np.asarray(others)
+        inside = np.flatnonzero(~edges.outside())
+        units, others = np.asarray(units)[inside], np.asarray(others)[inside]
         n = conn.n_pre if by == "pre" else conn.n_post
         order = lexical_order((units, n))
         self.partners = jnp.asarray(others[order], edges.index_dtype)
-        self.positions = jnp.asarray(order, edges.index_dtype)
+        self.positions = jnp.asarray(inside[order], edges.index_dtype)
         self.indptr = jnp.asarray(starts(units, n), edges.index_dtype)
         self.by = by
         self.n_pre, self.n_post = conn.n_pre, conn.n_post

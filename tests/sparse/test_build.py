@@ -22,6 +22,14 @@ from fdyn.sparse import (
 )
 
 KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize("p", ["a", "0.5", None, np.nan, [0.5], 1.5])
+def test_what_is_no_probability_is_named(p):
+    with pytest.raises(ValueError, match="`p` is .*, expected a probability from 0 to 1"):
+        fixed_probability(KEY, 5, 5, p, 1.0)
+
+
 SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)
 
 

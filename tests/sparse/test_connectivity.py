@@ -180,6 +180,21 @@ def test_whole_numbers_as_weights_count_as_numbers(dtype):
         np.testing.assert_array_equal(changed @ jnp.ones(2), right @ jnp.ones(2))
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CSR([0, 1], [0, 1, 2], [1.0, np.nan], n_post=2), "is nan of synapse 1, expected"),
+        (lambda: CSR([0, 1], [0, 1, 2], [[np.inf], [2.0]], n_post=2), "is inf of row 0, expected"),
+        (lambda: FixedFanOut([[0], [1]], [[1.0, -np.inf]], n_post=2), "is -inf of column 1"),
+        (lambda: Dense([[1.0, 2.0], [np.nan, 1.0]]), r"is nan of synapse \(1, 0\), expected"),
+        (lambda: OneToOne(jnp.array(np.inf, "bfloat16"), n=3), "is inf for all synapses"),
+    ],
+)
+def test_weights_are_finite(make, message):
+    with pytest.raises(ValueError, match="`weight` " + message):
+        make()
+
+
 def test_products_take_values_of_one_dtype_and_one_batch():
     x, index = jnp.ones(2), jnp.array([[0], [1]])
     with pytest.raises(ValueError, match="float64, int32, float64 by a pattern of int64, expected"):

@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from all_formats import KINDS, WEIGHTS, make
 
-from fdyn.sparse import COO, CSC, CSR, FixedFanIn, FixedFanOut, find_events, use_native
+from fdyn.sparse import (
+    COO,
+    CSC,
+    CSR,
+    FixedFanIn,
+    FixedFanOut,
+    find_events,
+    pre2post,
+    pre2syn,
+    syn2post,
+    use_native,
+)
 
 # Each pair is compiled, so not all of them: weights per row or column are the same code for all.
 PAIRS = [(kind, "synapse") for kind in KINDS]
@@ -169,6 +180,40 @@ def test_traced_index_out_of_range_is_left_out(kind):
     into, onto = f(units, jnp.array([10.0, 20.0]))
     np.testing.assert_array_equal(into, [20, 0, 0])
     np.testing.assert_array_equal(onto, [0, 1])
+
+
+@pytest.mark.parametrize("kind", ["csr", "coo", "fan_in"])
+def test_traced_index_out_of_range_is_left_out_of_everything(kind):
+    """Of the matrix, the reductions and the arrivals, and of what is done on the host later."""
+    delay = jnp.array([0.0, 0.25, 0.0, 0.25])
+
+    @jax.jit
+    def make(units):
+        if kind == "csr":
+            return CSR(units, jnp.array([0, 3, 4], "int32"), 1.0, n_post=2, delay=delay)
+        if kind == "coo":
+            cols = jnp.array([0, 0, 1, 1], "int32")
+            return COO(units, cols, 1.0, n_pre=2, n_post=2, delay=delay)
+        layout = units.reshape(2, 2), delay.reshape(2, 2)
+        return FixedFanIn(layout[0], 1.0, n_pre=2, delay=layout[1])
+
+    def values(conn, s):
+        route, _ = conn.route(0.25, longest=0.25)
+        ring = conn.deposit(jnp.zeros(6), s, route, 0)
+        return s @ conn, s @ conn.to_dense(), pre2post(conn, s), pre2post(conn, s, "max"), ring
+
+    s, units = jnp.array([3.0, 5.0]), jnp.array([1, -1, 2, 0], "int32")
+    # Rows and columns of the two synapses that are in range.
+    pairs = {"csr": ([0, 1], [1, 0]), "coo": ([1, 0], [0, 1]), "fan_in": ([1, 0], [0, 1])}[kind]
+    right = COO(*pairs, 1.0, n_pre=2, n_post=2, delay=jnp.array([0.0, 0.25]))
+    conn, expected = make(units), values(right, s)
+    for found in (jax.jit(lambda u: values(make(u), s))(units), values(conn, s)):
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    softmax = syn2post(conn, pre2syn(conn, s), "softmax").ravel()
+    np.testing.assert_array_equal(softmax, [1, 0, 0, 1])
+    for other in (conn.to_coo(), conn.to_csr(), conn.to_csc(), conn[:, :], conn.T.T):
+        np.testing.assert_array_equal(other.to_dense(), right.to_dense())
 
 
 @pytest.mark.parametrize("kind", ["fan_out", "fan_in", "csr", "csc", "coo"])

@@ -19,6 +19,7 @@ from fdyn.sparse import (
     FixedFanIn,
     FixedFanOut,
     OneToOne,
+    SynapseIndex,
     find_events,
     split_post,
     use_native,
@@ -76,6 +77,29 @@ def test_padding_is_out_of_range():
         with use_native(native):
             assert_array_equal(np.ones(2) @ part(parts, 1), [0.0, 2.0])
             assert_array_equal(part(parts, 1) @ np.ones(2), [0.0, 2.0])
+
+
+def test_padding_has_no_arrivals_and_is_no_synapse():
+    """On the devices, and on the host, where a part is taken out of the stack."""
+    delay = [0.0, 0.25, 0.5, 0.25, 0.0]
+    conn = CSR([0, 1, 2, 3, 0], [0, 4, 5], 1.0, n_post=4, delay=delay)
+    stack, s = split_post(conn, 2), jnp.array([1.0, 10.0])
+
+    def arrivals(p):
+        route, _ = p.route(0.25, longest=0.5)
+        return p.deposit(jnp.zeros(3 * 2), s, route, 0).reshape(3, 2)
+
+    expected = np.array([[[11, 0], [0, 1], [0, 0]], [[0, 0], [0, 1], [1, 0]]], float)
+    assert_array_equal(jax.vmap(arrivals)(stack), expected)
+    for d in range(2):
+        one = part(stack, d)
+        for form in (one, one.to_csr(), one.to_csc(), one.to_coo(), one.T.T, one.T.to_csr().T):
+            assert_array_equal(arrivals(form), expected[d])
+        dense = conn.to_dense()[:, 2 * d : 2 * d + 2]
+        assert_array_equal(one.to_scipy().toarray(), dense)
+        assert_array_equal(one[[1, 0], :].to_dense(), dense[::-1])
+        assert_array_equal(one.T.to_dense(), dense.T)
+        assert SynapseIndex(one, by="post").positions.size == dense.sum()
 
 
 @pytest.mark.parametrize("n", [5, 0, -1, 2.0, True])
