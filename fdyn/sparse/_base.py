@@ -42,7 +42,7 @@ class AbstractConnectivity(eqx.Module):
         traced, or put in the place of others, are not looked at.
     - `delay`: `None`; ms, `[]` or one entry per synapse in the layout of the format; or a
         `FractionalDelay`. It comes on top of the delay of the projection.
-    - `n_pre`, `n_post`: number of pre- and post-synaptic units.
+    - `n_pre`, `n_post`: number of pre- and postsynaptic units.
 
     **Source:** none; a definition.
     """
@@ -79,11 +79,11 @@ class AbstractConnectivity(eqx.Module):
 
     @abc.abstractmethod
     def _scatter(self, y: Array, w: Any, s: Any) -> Array:
-        """`y` + the sums over the pre-synaptic side; `s` is `[n_pre]` or `Events`."""
+        """`y` + the sums over the presynaptic side; `s` is `[n_pre]` or `Events`."""
 
     @abc.abstractmethod
     def _gather(self, w: Any, g: Array) -> Array:
-        """The sums over the post-synaptic side."""
+        """The sums over the postsynaptic side."""
 
     @abc.abstractmethod
     def _select(self, pre: np.ndarray | None, post: np.ndarray | None) -> "AbstractConnectivity":
@@ -104,7 +104,7 @@ class AbstractConnectivity(eqx.Module):
     def accumulate(
         self, y: ArrayLike, s: Any, weight: ArrayLike | None = None
     ) -> Shaped[Array, "*batch n_post"]:
-        r"""Add the input that the spikes `s` give to the post-synaptic units.
+        r"""Add the input that the spikes `s` give to the postsynaptic units.
 
         $$y_j + \sum_i s_i\, w_{ij}$$
 
@@ -256,7 +256,7 @@ class AbstractConnectivity(eqx.Module):
 
         **Arguments:**
 
-        - `ring`: arrivals to come, `[D * n_post]`: `D` rows of the `n` post-synaptic units, more
+        - `ring`: arrivals to come, `[D * n_post]`: `D` rows of the `n` postsynaptic units, more
             than the route has steps.
         - `s`: spikes, `[n_pre]`, or `Events`.
         - `route`: made by `route`.
@@ -352,14 +352,14 @@ class AbstractConnectivity(eqx.Module):
         Each of `pre` and `post` is a slice, an integer array (in any order, each unit at most
         once) or a mask. Weights and delays go with their synapses. The format stays where it can
         hold any selection of its synapses, else the result is a `CSR`: a `FixedFanOut` of which
-        some post-synaptic units are left out, and the like.
+        some postsynaptic units are left out, and the like.
 
         **Raises:** `IndexError` for a unit out of range or taken twice.
         """
         if not isinstance(units, tuple) or len(units) != 2:
             first = units[0] if isinstance(units, tuple) and units else units
             raise IndexError(
-                f"expected conn[pre, post], got conn[{_shown(units)}]; for all post-synaptic units "
+                f"expected conn[pre, post], got conn[{_shown(units)}]; for all postsynaptic units "
                 f"write conn[{_shown(first)}, :]"
             )
         return self._select(
