@@ -81,7 +81,7 @@ def successes(generator: np.random.Generator, n: int, p: float) -> Iterator[np.n
 
 
 def senders(generator: np.random.Generator, n_pre: int, ratio: float) -> np.ndarray | None:
-    """The pre-synaptic units that send at all, sorted, if not all of them do."""
+    """The presynaptic units that send at all, sorted, if not all of them do."""
     ratio = as_probability(ratio, "pre_ratio")
     if ratio == 1:
         return None
