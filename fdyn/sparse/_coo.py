@@ -17,7 +17,7 @@ from ._listed import AbstractListed
 
 
 class COO(AbstractListed):
-    r"""Coordinates: the pre- and the post-synaptic unit of every synapse, in any order.
+    r"""Coordinates: the pre- and the postsynaptic unit of every synapse, in any order.
 
     $$y_j = \sum_{p:\, \text{cols}_p = j} s_{\text{rows}_p}\, w_p$$
 
@@ -26,7 +26,7 @@ class COO(AbstractListed):
 
     **Arguments:**
 
-    - `rows`, `cols`: pre- and post-synaptic unit of each synapse, integers `[n_synapses]`.
+    - `rows`, `cols`: pre- and postsynaptic unit of each synapse, integers `[n_synapses]`.
     - `weight`: `[n_synapses]`, a scalar for all synapses, or `[n_pre, 1]` for one per row.
     - `n_pre`, `n_post`: number of units.
     - `delay`: ms, a scalar or `[n_synapses]`, or a `FractionalDelay`. Default: `None`.
