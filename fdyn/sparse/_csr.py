@@ -30,10 +30,10 @@ class CSR(AbstractListed):
 
     **Arguments:**
 
-    - `indices`: post-synaptic unit of each synapse, integers `[n_synapses]`.
+    - `indices`: postsynaptic unit of each synapse, integers `[n_synapses]`.
     - `indptr`: where each row begins, and the end, integers `[n_pre + 1]`.
     - `weight`: `[n_synapses]`, a scalar for all synapses, or `[n_pre, 1]` for one per row.
-    - `n_post`: number of post-synaptic units.
+    - `n_post`: number of postsynaptic units.
     - `delay`: ms, a scalar or `[n_synapses]`, or a `FractionalDelay`. Default: `None`.
     - `index_dtype`: `"int32"`, or `"int64"` where there are 2^31 synapses or more. Default:
         `"int32"`.
@@ -140,10 +140,10 @@ class CSC(AbstractListed):
 
     **Arguments:**
 
-    - `indices`: pre-synaptic unit of each synapse, integers `[n_synapses]`.
+    - `indices`: presynaptic unit of each synapse, integers `[n_synapses]`.
     - `indptr`: where each column begins, and the end, integers `[n_post + 1]`.
     - `weight`: `[n_synapses]`, a scalar for all synapses, or `[n_pre, 1]` for one per row.
-    - `n_pre`: number of pre-synaptic units.
+    - `n_pre`: number of presynaptic units.
     - `delay`: ms, a scalar or `[n_synapses]`, or a `FractionalDelay`. Default: `None`.
     - `index_dtype`: `"int32"`, or `"int64"` where there are 2^31 synapses or more. Default:
         `"int32"`.
