@@ -17,7 +17,7 @@ from ._listed import AbstractListed
 
 
 class Dense(AbstractListed):
-    r"""Every pre-synaptic unit reaches every post-synaptic one, by a plain matrix product.
+    r"""Every presynaptic unit reaches every postsynaptic one, by a plain matrix product.
 
     $$y_j = \sum_i s_i\, w_{ij}$$
 
