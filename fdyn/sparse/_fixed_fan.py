@@ -18,7 +18,7 @@ from ._ops import contract
 
 
 class FixedFanOut(AbstractListed):
-    r"""Every pre-synaptic unit has the same number `k` of synapses.
+    r"""Every presynaptic unit has the same number `k` of synapses.
 
     $$y_j = \sum_{i, m:\, \text{targets}_{im} = j} s_i\, w_{im}$$
 
@@ -27,9 +27,9 @@ class FixedFanOut(AbstractListed):
 
     **Arguments:**
 
-    - `targets`: post-synaptic unit of each synapse, integers `[n_pre, k]`.
+    - `targets`: postsynaptic unit of each synapse, integers `[n_pre, k]`.
     - `weight`: `[n_pre, k]`, a scalar for all synapses, or `[n_pre, 1]` for one per row.
-    - `n_post`: number of post-synaptic units.
+    - `n_post`: number of postsynaptic units.
     - `delay`: ms, a scalar or `[n_pre, k]`, or a `FractionalDelay`. Default: `None`.
     - `index_dtype`: `"int32"` or `"int64"`. Default: `"int32"`.
 
@@ -120,7 +120,7 @@ class FixedFanOut(AbstractListed):
 
 
 class FixedFanIn(AbstractListed):
-    r"""Every post-synaptic unit has the same number `k` of synapses.
+    r"""Every postsynaptic unit has the same number `k` of synapses.
 
     $$y_j = \sum_m s_{\text{sources}_{jm}}\, w_{jm}$$
 
@@ -130,10 +130,10 @@ class FixedFanIn(AbstractListed):
 
     **Arguments:**
 
-    - `sources`: pre-synaptic unit of each synapse, integers `[n_post, k]`.
-    - `weight`: `[n_post, k]`, a scalar for all synapses, or `[n_pre, 1]` for one per pre-synaptic
+    - `sources`: presynaptic unit of each synapse, integers `[n_post, k]`.
+    - `weight`: `[n_post, k]`, a scalar for all synapses, or `[n_pre, 1]` for one per presynaptic
         unit; if the two shapes are the same, one per synapse is meant.
-    - `n_pre`: number of pre-synaptic units.
+    - `n_pre`: number of presynaptic units.
     - `delay`: ms, a scalar or `[n_post, k]`, or a `FractionalDelay`. Default: `None`.
     - `index_dtype`: `"int32"` or `"int64"`. Default: `"int32"`.
 
