@@ -1,4 +1,4 @@
-"""Values at the pre-synaptic units, the synapses and the post-synaptic units."""
+"""Values at the presynaptic units, the synapses and the postsynaptic units."""
 
 from functools import partial
 from typing import Any
@@ -18,11 +18,11 @@ _EMPTY = {"sum": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf, "mean": 0.0}
 
 
 def pre2syn(conn: AbstractConnectivity, x: ArrayLike) -> Array:
-    r"""Hand each synapse the value of its pre-synaptic unit.
+    r"""Hand each synapse the value of its presynaptic unit.
 
     $$v_p = x_{\text{pre}(p)}$$
 
-    `pre2syn(conn.T, x)` hands it that of its post-synaptic unit.
+    `pre2syn(conn.T, x)` hands it that of its postsynaptic unit.
 
     **Arguments:**
 
@@ -65,7 +65,7 @@ def syn2post(
     *,
     empty: float | None = None,
 ) -> Array:
-    r"""Put the values of the synapses of each post-synaptic unit together.
+    r"""Put the values of the synapses of each postsynaptic unit together.
 
     $$y_j = \bigoplus_{p:\, \text{post}(p) = j} v_p$$
 
@@ -122,7 +122,7 @@ def syn2post(
 def pre2post(
     conn: AbstractConnectivity, x: ArrayLike, reduce: str = "sum", *, empty: float | None = None
 ) -> Array:
-    r"""Put together the values of the pre-synaptic units that reach each post-synaptic unit.
+    r"""Put together the values of the presynaptic units that reach each postsynaptic unit.
 
     $$y_j = \bigoplus_{p:\, \text{post}(p) = j} x_{\text{pre}(p)}$$
 
