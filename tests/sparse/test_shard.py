@@ -1,4 +1,4 @@
-"""Products over post-synaptic shards: the same values and gradients as on one device."""
+"""Products over postsynaptic shards: the same values and gradients as on one device."""
 
 import os
 import subprocess
