@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import fdyn
+import pallas_kernels
 from fdyn import analyze, components, fit, solvers, sparse
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +121,8 @@ def test_every_solver_and_connectivity_has_its_line():
     switches = {"use_native", "use_pallas"}
     built = {n for n, _ in inspect.getmembers(sparse, inspect.isfunction)} - switches
     listed = {name for page in SPARSE for name in rows(page)}
-    assert concrete(sparse, sparse.AbstractConnectivity) | built <= listed <= set(dir(sparse))
+    assert concrete(sparse, sparse.AbstractConnectivity) | built <= listed
+    assert listed <= {*dir(sparse), *dir(pallas_kernels)}
 
 
 @pytest.mark.parametrize(("package", "page"), [(analyze, "analyze"), (fit, "fit")])
