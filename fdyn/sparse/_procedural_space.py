@@ -97,9 +97,10 @@ def make_space(
 ) -> tuple[Space, np.ndarray, float]:
     """The tables, the distances that they are for, and the mean gap that sizes the blocks."""
     plane = post[0] > 1
-    reach = math.floor(spec.cutoff / spec.spacing * (1 + 1e-12))
-    reach = min(reach, sum(post)) if plane else min(reach, post[1])
-    size = reach * reach + 1 if plane else reach + 1
+    # In a plane what counts is the square, which need not be that of a whole number.
+    longest = min(spec.cutoff / spec.spacing * (1 + 1e-12), sum(post) if plane else post[1])
+    reach, square = math.floor(longest), math.floor(longest * longest)
+    size = square + 1 if plane else reach + 1
     if size > _MAX_TABLE:
         raise ValueError(
             f"`cutoff` is {reach} times the spacing: a table of {size} distances, expected at "
@@ -118,7 +119,7 @@ def make_space(
         )
     lines, shortest = [], math.inf
     for dy in _offsets(reach, post[0], spec.periodic) if plane else [0]:
-        half = math.isqrt(reach * reach - dy * dy)
+        half = math.isqrt(square - dy * dy)
         across = _offsets(half, post[1], spec.periodic)
         dx = np.arange(across.start, across.stop, dtype=np.int64)
         most = float(p[dx * dx + dy * dy if plane else abs(dx)].max(initial=0.0))

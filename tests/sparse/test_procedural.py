@@ -117,7 +117,7 @@ def test_weights_follow_their_law(law):
 # --- edges -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("native", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_all_and_none(native):
     with use_native(native):
         full = Procedural(KEY, 3, 130, 1.0)
@@ -206,6 +206,17 @@ def test_populations_of_different_size_share_a_space():
     assert_array_equal(np.argwhere(small[3]), [[3, 3], [4, 0], [4, 2], [4, 3], [5, 3]])
 
 
+@pytest.mark.parametrize("cutoff, squares", [(3.0, 18), (2.8, 16), (1.05, 2), (0.69, 0)])
+def test_all_within_the_cutoff_are_reached(cutoff, squares):
+    """Whether or not the cutoff is a multiple of the spacing."""
+    near = ByDistance(lambda d: 1.0 + 0 * d, cutoff=cutoff, spacing=0.7, periodic=False)
+    conn = Procedural(KEY, (9, 11), (9, 11), near)
+    rows, cols = np.divmod(np.arange(99), 11)
+    squared = (rows[:, None] - rows) ** 2 + (cols[:, None] - cols) ** 2
+    assert_array_equal(conn.to_csr().to_dense(), squared <= squares)
+    assert_allclose(conn.expected_synapses, (squared <= squares).sum(), rtol=1e-6)
+
+
 def test_delays_by_distance():
     near = ByDistance(lambda d: 0.5 * (d < 20), cutoff=30.0, periodic=False)
     conn = Procedural(KEY, 50, 50, near, delay=lambda d: 1.0 + d / 4)
@@ -253,7 +264,12 @@ def test_an_error_of_a_delay_names_the_distance():
 
 
 @pytest.mark.parametrize(
-    "delay", [None, Uniform(0.5, 2.0), 1.0], ids=["no delay", "delays of a law", "one delay"]
+    "delay",
+    [
+        pytest.param(None, id="no delay", marks=pytest.mark.slow),
+        pytest.param(Uniform(0.5, 2.0), id="delays of a law"),
+        pytest.param(1.0, id="one delay", marks=pytest.mark.slow),
+    ],
 )
 def test_a_network_with_generated_synapses_is_that_with_listed_ones(delay):
     conn = Procedural(KEY, 60, 40, 0.3, Normal(20.0, 5.0), delay=delay)
@@ -333,7 +349,9 @@ def test_errors(make, message):
 
 def test_scalars_of_numpy_and_bare_keys_are_taken():
     for number in (np.float64, np.float32, jnp.float64):
-        near = ByDistance(lambda d: 1.0 * (d <= 2), cutoff=number(2.0), spacing=number(1.0))
+        near = ByDistance(
+            lambda d: 1.0 * (d <= 2), cutoff=number(2), spacing=number(1), periodic=True
+        )
         assert Procedural(KEY, 9, 9, near, weight=1.0).n_synapses == 45
     bare, p = jax.random.key_data(KEY), np.float32(0.5)
     assert_array_equal(Procedural(bare, 5, 9, p).to_dense(), Procedural(KEY, 5, 9, 0.5).to_dense())
