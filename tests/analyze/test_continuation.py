@@ -102,6 +102,7 @@ def test_a_neutral_saddle_is_no_hopf_point():
     assert branch.points == ()
 
 
+@pytest.mark.slow
 def test_hodgkin_huxley_in_a_network():
     # Hopf points of the 1952 equations, Hassard 1978, J. Theor. Biol. 71:401: 9.7796 and 154.527.
     squid = ConductanceBased(1, {"na": NaHH(), "k": KHH(), "leak": Leak(e=jnp.array(-54.4))})

@@ -4,11 +4,13 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
+import pytest
 from cases import case
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "one_model.py"
 
 
+@pytest.mark.slow
 def test_numbers_of_the_example(tmp_path):
     spec = importlib.util.spec_from_file_location("one_model", EXAMPLE)
     assert spec is not None and spec.loader is not None

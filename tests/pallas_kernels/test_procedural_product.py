@@ -72,7 +72,11 @@ def test_the_pattern_is_that_of_fdyn(name):
 
 @pytest.mark.parametrize(
     ("law", "backend", "dtype"),
-    [("uniform", None, "float32"), ("normal", "gpu", "float64"), ("normal", "tpu", "float32")],
+    [
+        ("uniform", None, "float32"),
+        ("normal", "gpu", "float64"),
+        pytest.param("normal", "tpu", "float32", marks=pytest.mark.slow),
+    ],
 )
 def test_random_weights_are_those_of_fdyn(law, backend, dtype):
     weight = Uniform(-0.5, 2.0) if law == "uniform" else Normal(-0.5, 2.5)
@@ -89,6 +93,7 @@ def test_random_weights_are_those_of_fdyn(law, backend, dtype):
         assert_allclose(got, reference, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", CALLS)
 def test_rows_and_shift(backend, monkeypatch):
     monkeypatch.setattr("pallas_kernels._common.PROGRAMS", 2)

@@ -154,6 +154,7 @@ def test_the_update_of_the_lowering(platform, step_by_step):
     assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_generation_of_the_lowering(step_by_step):
     plan, pattern = RANDOM._plan("constant"), RANDOM._pattern()
     one = jnp.asarray([1.5], "float32")

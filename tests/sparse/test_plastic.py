@@ -339,7 +339,7 @@ def test_mistakes():
         update_on_post(index, w, x, x)
     with pytest.raises(ValueError, match=r"`low` has shape \(2,\)"):
         update_on_pre(conn, w, s, x, low=jnp.zeros(2))
-    with pytest.raises(ValueError, match="`low` exceeds `high`: 1.0 > 0.0"):
+    with pytest.raises(ValueError, match="expected `low` <= `high`, given low = 1.0, high = 0.0"):
         update_on_pre(conn, w, s, x, low=1.0, high=0.0)
     with pytest.raises(ValueError, match="`by` is 'column'"):
         SynapseIndex(conn, by="column")
