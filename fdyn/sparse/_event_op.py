@@ -15,7 +15,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 
 from .._misc import nearest
-from ._event_op_axes import alike, aval_like, over_batch
+from ._axes import alike, aval_like, over_batch
 from ._event_op_check import check_count, compare, run_in_python
 from ._native import native_enabled, native_target, use_native
 

@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
@@ -28,14 +26,10 @@ from ._accelerator import BACKENDS, accelerated
 from ._events import Events
 from ._native import native_enabled, native_target
 from ._reference import product, reference
+from ._trilinear import FACTORS, Trilinear, batch_in_front
 
 _NATIVE = ("float32", "float64")  # dtypes with native products
-_FACTORS = {"g": "ws", "s": "wg", "w": "sg"}
-_PRIMITIVES = {
-    "g": Primitive("sparse_scatter"),
-    "s": Primitive("sparse_gather"),
-    "w": Primitive("sparse_outer"),
-}
+_products = Trilinear("sparse", ("native", "shifted", "listed"))
 
 
 def contract(
@@ -65,7 +59,7 @@ def contract(
     listed = [(x.index, x.count) for x in (a, b) if isinstance(x, Events)]
     a, b = (x.values if isinstance(x, Events) else x for x in (a, b))
     more = () if shift is None else (jnp.asarray(shift).astype(pattern[0].dtype),)
-    return _bind(
+    return _products.bind(
         role,
         *(acc, a, b, *pattern, *more, *(listed[0] if listed else ())),
         shifted=shift is not None,
@@ -87,7 +81,7 @@ def _sort(role: str, operands, shifted: bool, listed: bool) -> _Operands:
     acc, a, b, *rest = operands
     n_pattern = len(rest) - shifted - 2 * listed
     names = ["shift"] * shifted + ["index", "count"] * listed
-    values = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
+    values = dict(zip(role + FACTORS[role], (acc, a, b), strict=True))
     rank = values["s" if role != "s" else "g"].ndim - 1
     core = {"s": 1, "g": 1, "w": values["w"].ndim - rank if "w" in values else 0}
     extra = dict(zip(names, rest[n_pattern:], strict=True))
@@ -95,27 +89,10 @@ def _sort(role: str, operands, shifted: bool, listed: bool) -> _Operands:
         {"acc": acc, "a": a, "b": b, **extra},
         tuple(rest[:n_pattern]),
         {
-            **{n: core[r] for n, r in zip(("acc", "a", "b"), role + _FACTORS[role], strict=True)},
+            **{n: core[r] for n, r in zip(("acc", "a", "b"), role + FACTORS[role], strict=True)},
             **{n: int(n == "index") for n in names},
         },
     )
-
-
-def _varying(x: Array) -> frozenset:
-    """The axes of a `shard_map` over which an array differs."""
-    kind = jax.typeof(x)
-    held = getattr(kind, "manual_axis_type", None)  # jax 0.10; `vma` elsewhere
-    return getattr(kind, "vma", frozenset()) if held is None else held.varying
-
-
-def _bind(role: str, *operands: Array, **params) -> Array:
-    # Between shards a primitive of ours takes operands that differ over the same axes.
-    axes = frozenset().union(*map(_varying, operands))
-    if axes:
-        operands = tuple(
-            jax.lax.pcast(x, tuple(sorted(axes - _varying(x))), to="varying") for x in operands
-        )
-    return _PRIMITIVES[role].bind(*operands, **params)
 
 
 def _abstract(role, *operands, native, shifted, listed):
@@ -129,7 +106,7 @@ def _abstract(role, *operands, native, shifted, listed):
             f"the pattern of synapses has arrays of {ranks} axes, expected targets [n_pre, k], or "
             "indices [n_synapses] and indptr [n_pre + 1]; a stack of connectivities needs jax.vmap"
         )
-    values = dict(zip(role + _FACTORS[role], operands[:3], strict=True))
+    values = dict(zip(role + FACTORS[role], operands[:3], strict=True))
     batch = acc.ndim - named.core["acc"]
     weight = values["w"].shape[batch:]
     if weight not in ((), targets.shape):
@@ -165,67 +142,19 @@ def _abstract(role, *operands, native, shifted, listed):
     return acc
 
 
-def _plain(operands, shifted, listed):
-    """The operands without the list of events, which is no part of a linear program."""
-    return operands[: len(operands) - 2 * listed]
-
-
-def _jvp(role, primals, tangents, *, listed, **params):
-    d_acc, d_a, d_b, *_ = tangents
-    out = _bind(role, *primals, listed=listed, **params)
-    acc, a, b, *rest = _plain(primals, params["shifted"], listed)
-    bind = partial(_bind, role, listed=False, **params)
-    tangent = ad.instantiate_zeros(d_acc)
-    if type(d_a) is not ad.Zero:
-        tangent = bind(tangent, d_a, b, *rest)
-    if type(d_b) is not ad.Zero:
-        tangent = bind(tangent, a, d_b, *rest)
-    return out, tangent
-
-
-def _transpose(role, cotangent, acc, a, b, *rest, listed, **params):
-    result = [cotangent if ad.is_undefined_primal(acc) else None, None, None]
-    nothing = [None] * len(rest)
-    if type(cotangent) is ad.Zero:
-        return [*result, *nothing]
-    rest = _plain(rest, params["shifted"], listed)
-    values = dict(zip(_FACTORS[role], (a, b), strict=True), **{role: cotangent})
-    for place, wanted in enumerate(_FACTORS[role], start=1):
-        if ad.is_undefined_primal(values[wanted]):
-            aval = values[wanted].aval
-            factors = (values[factor] for factor in _FACTORS[wanted])
-            zeros = jnp.zeros(aval.shape, aval.dtype)
-            result[place] = _bind(wanted, zeros, *factors, *rest, listed=False, **params)
-    return [*result, *nothing]
-
-
 def _batch(role, args, axes, **params):
-    bind = partial(_bind, role, **params)
-    front = [
-        x if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(args, axes, strict=True)
-    ]
-    mapped = [axis is not None for axis in axes]
-    size = next(x.shape[0] for x, is_mapped in zip(front, mapped, strict=True) if is_mapped)
+    front, mapped = batch_in_front(args, axes)
     n_extra = params["shifted"] + 2 * params["listed"]
     at_pattern = slice(3, len(front) - n_extra)
     if any(mapped[at_pattern]):
-        return _one_by_one(front, role, tuple(mapped), tuple(params.items())), 0
+        return _products.one_by_one(role, front, mapped, params), 0
+    size = next(x.shape[0] for x, is_mapped in zip(front, mapped, strict=True) if is_mapped)
     pattern = front[at_pattern]
     front = [x if is_mapped else x[None] for x, is_mapped in zip(front, mapped, strict=True)]
     if not mapped[0]:
         front[0] = jnp.broadcast_to(front[0], (size, *front[0].shape[1:]))
-    return bind(*front[:3], *pattern, *front[at_pattern.stop :]), 0
-
-
-# Compiled as a function of its own, lest each call outside of jit compiles its loop again.
-@partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
-def _one_by_one(operands, role, mapped, params):
-    def one(xs):
-        xs = iter(xs)
-        each = (next(xs) if m else x for x, m in zip(operands, mapped, strict=True))
-        return _bind(role, *each, **dict(params))
-
-    return jax.lax.map(one, [x for x, m in zip(operands, mapped, strict=True) if m])
+    operands = *front[:3], *pattern, *front[at_pattern.stop :]
+    return _products.bind(role, *operands, **params), 0
 
 
 def _lower_reference(role, *operands, native, shifted, listed):
@@ -240,7 +169,7 @@ def _lower_accelerator(platform, role, *operands, native, shifted, listed):
 def _lower_cpu(role, *operands, native, shifted, listed):
     values, pattern, core = _sort(role, operands, shifted, listed)
     acc = operands[0]
-    per_synapse = dict(zip(role + _FACTORS[role], core.values(), strict=False))["w"] > 0
+    per_synapse = dict(zip(role + FACTORS[role], core.values(), strict=False))["w"] > 0
     target = None
     if native and acc.dtype.name in _NATIVE and all(x.size for x in operands):
         layout = "fan_out" if len(pattern) == 1 else "csr"
@@ -258,19 +187,9 @@ def _lower_cpu(role, *operands, native, shifted, listed):
     return call(*operands)
 
 
-def _define(role: str, primitive: Primitive) -> None:
-    static = ("native", "shifted", "listed")
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames=static))
-    primitive.def_abstract_eval(partial(_abstract, role))
-    ad.primitive_jvps[primitive] = partial(_jvp, role)
-    ad.primitive_transposes[primitive] = partial(_transpose, role)
-    batching.primitive_batchers[primitive] = partial(_batch, role)
-    rules = {None: _lower_reference, "cpu": _lower_cpu}
-    rules |= {platform: partial(_lower_accelerator, platform) for platform in BACKENDS}
-    for platform, rule in rules.items():
-        lowering = mlir.lower_fun(partial(rule, role), multiple_results=False)
-        mlir.register_lowering(primitive, lowering, platform=platform)
-
-
-for _role, _primitive in _PRIMITIVES.items():
-    _define(_role, _primitive)
+_products.define(
+    _abstract,
+    {None: _lower_reference, "cpu": _lower_cpu}
+    | {platform: partial(_lower_accelerator, platform) for platform in BACKENDS},
+    _batch,
+)

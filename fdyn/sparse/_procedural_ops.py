@@ -20,22 +20,15 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
 from ._accelerator import BACKENDS, accelerated_generation
 from ._native import native_enabled, native_target
-from ._ops import _varying
 from ._procedural_reference import Pattern, Plan, n_blocks, reference
+from ._trilinear import FACTORS, Trilinear, batch_in_front
 
 _NATIVE = ("float32", "float64")  # dtypes with native products
-_FACTORS = {"g": "ws", "s": "wg", "w": "sg"}
-_PRIMITIVES = {
-    "g": Primitive("procedural_scatter"),
-    "s": Primitive("procedural_gather"),
-    "w": Primitive("procedural_outer"),
-}
+_products = Trilinear("procedural", ("plan", "native", "shifted", "listed"))
 
 
 def generate(
@@ -68,7 +61,7 @@ def generate(
     """
     arrays = [x for x in pattern if x is not None]
     more = [] if shift is None else [jnp.asarray(shift).astype(jnp.int32)]
-    return _bind(
+    return _products.bind(
         role,
         *(acc, a, b, *arrays, *more, *(events or ())),
         plan=plan,
@@ -76,16 +69,6 @@ def generate(
         listed=events is not None,
         native=native_enabled(),
     )
-
-
-def _bind(role: str, *operands: Array, **params) -> Array:
-    # Between shards a primitive of ours takes operands that differ over the same axes.
-    axes = frozenset().union(*map(_varying, operands))
-    if axes:
-        operands = tuple(
-            jax.lax.pcast(x, tuple(sorted(axes - _varying(x))), to="varying") for x in operands
-        )
-    return _PRIMITIVES[role].bind(*operands, **params)
 
 
 def _sort(operands, plan, shifted, listed):
@@ -100,7 +83,7 @@ def _abstract(role, *operands, plan, shifted, listed, native):
     # The handler trusts these shapes; a leaf that was replaced has not been through a constructor.
     acc, a, b = operands[:3]
     pattern, turn, events = _sort(operands, plan, shifted, listed)
-    values = dict(zip(role + _FACTORS[role], (acc, a, b), strict=True))
+    values = dict(zip(role + FACTORS[role], (acc, a, b), strict=True))
     if not acc.dtype == a.dtype == b.dtype or not jnp.issubdtype(acc.dtype, jnp.inexact):
         raise ValueError(
             f"accumulator of {acc.dtype} and factors of {a.dtype} and {b.dtype}, expected floating "
@@ -149,55 +132,9 @@ def _check_pattern(plan: Plan, pattern: Pattern, turn: Array | None) -> None:
         raise ValueError(f"a shift of {turn.dtype} {turn.shape}, expected int32 ()")
 
 
-def _jvp(role, primals, tangents, *, listed, **params):
-    d_acc, d_a, d_b, *_ = tangents
-    out = _bind(role, *primals, listed=listed, **params)
-    acc, a, b, *rest = primals[: len(primals) - 2 * listed]
-    bind = partial(_bind, role, listed=False, **params)
-    tangent = ad.instantiate_zeros(d_acc)
-    if type(d_a) is not ad.Zero:
-        tangent = bind(tangent, d_a, b, *rest)
-    if type(d_b) is not ad.Zero:
-        tangent = bind(tangent, a, d_b, *rest)
-    return out, tangent
-
-
-def _transpose(role, cotangent, acc, a, b, *rest, listed, **params):
-    result = [cotangent if ad.is_undefined_primal(acc) else None, None, None]
-    nothing = [None] * len(rest)
-    if type(cotangent) is ad.Zero:
-        return [*result, *nothing]
-    rest = rest[: len(rest) - 2 * listed]
-    values = dict(zip(_FACTORS[role], (a, b), strict=True), **{role: cotangent})
-    for place, wanted in enumerate(_FACTORS[role], start=1):
-        if ad.is_undefined_primal(values[wanted]):
-            aval = values[wanted].aval
-            factors = (values[factor] for factor in _FACTORS[wanted])
-            zeros = jnp.zeros(aval.shape, aval.dtype)
-            result[place] = _bind(wanted, zeros, *factors, *rest, listed=False, **params)
-    return [*result, *nothing]
-
-
 def _batch(role, args, axes, **params):
-    front = [
-        x if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(args, axes, strict=True)
-    ]
-    mapped = tuple(axis is not None for axis in axes)
-    return _one_by_one(front, role=role, mapped=mapped, params=tuple(params.items())), 0
-
-
-# Outside of `jax.jit` a function made anew at each call would be compiled anew.
-@partial(jax.jit, static_argnames=("role", "mapped", "params"))
-def _one_by_one(operands, *, role, mapped, params):
-    def one(front):
-        front = iter(front)
-        return _bind(
-            role,
-            *(next(front) if m else x for x, m in zip(operands, mapped, strict=True)),
-            **dict(params),
-        )
-
-    return jax.lax.map(one, [x for x, m in zip(operands, mapped, strict=True) if m])
+    front, mapped = batch_in_front(args, axes)
+    return _products.one_by_one(role, front, mapped, params), 0
 
 
 def _lower_reference(role, *operands, plan, shifted, listed, native):
@@ -241,19 +178,9 @@ def _lower_cpu(role, *operands, plan, shifted, listed, native):
     return call(*operands, sizes)
 
 
-def _define(role: str, primitive: Primitive) -> None:
-    static = ("plan", "native", "shifted", "listed")
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames=static))
-    primitive.def_abstract_eval(partial(_abstract, role))
-    ad.primitive_jvps[primitive] = partial(_jvp, role)
-    ad.primitive_transposes[primitive] = partial(_transpose, role)
-    batching.primitive_batchers[primitive] = partial(_batch, role)
-    rules = {None: _lower_reference, "cpu": _lower_cpu}
-    rules |= {platform: partial(_lower_accelerator, platform) for platform in BACKENDS}
-    for platform, rule in rules.items():
-        lowering = mlir.lower_fun(partial(rule, role), multiple_results=False)
-        mlir.register_lowering(primitive, lowering, platform=platform)
-
-
-for _role, _primitive in _PRIMITIVES.items():
-    _define(_role, _primitive)
+_products.define(
+    _abstract,
+    {None: _lower_reference, "cpu": _lower_cpu}
+    | {platform: partial(_lower_accelerator, platform) for platform in BACKENDS},
+    _batch,
+)

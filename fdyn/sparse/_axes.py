@@ -1,4 +1,4 @@
-"""Axes that a user-written operator knows nothing of: those of a batch and those of shards."""
+"""Axes that an operator knows nothing of: those of a batch and those of shards."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,8 +6,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
-
-from ._ops import _varying
 
 
 def over_batch(fn: Callable, args: Sequence, n_batch: int) -> list:
@@ -26,9 +24,21 @@ def over_batch(fn: Callable, args: Sequence, n_batch: int) -> list:
 
 
 def alike(arrays: Sequence[Array]) -> list[Array]:
-    """The same arrays, made to differ over the same axes of a `shard_map`."""
+    """The same arrays, made to differ over the same axes of a `shard_map`.
+
+    Between shards a primitive of ours takes no others.
+    """
     axes = frozenset().union(*map(_varying, arrays))
+    if not axes:
+        return list(arrays)
     return [jax.lax.pcast(x, tuple(sorted(axes - _varying(x))), to="varying") for x in arrays]
+
+
+def _varying(x: Array) -> frozenset:
+    """The axes of a `shard_map` over which an array differs."""
+    kind = jax.typeof(x)
+    held = getattr(kind, "manual_axis_type", None)  # jax 0.10; `vma` elsewhere
+    return getattr(kind, "vma", frozenset()) if held is None else held.varying
 
 
 def aval_like(aval: Any, shape: tuple[int, ...], dtype: Any) -> Any:
