@@ -274,6 +274,7 @@ def test_two_halves_of_a_population_are_the_whole():
     np.testing.assert_allclose(np.hstack([two["a.v"], two["b.v"]]), one["ab.v"], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_an_ensemble_by_vmap_is_a_loop_over_runs():
     net = recurrent()
     keys = jax.random.split(jax.random.key(4), 3)

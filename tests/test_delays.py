@@ -356,6 +356,7 @@ def test_runs_with_rings_go_on_exactly_in_chunks_from_states_and_from_files(tmp_
         assert_identical(second.state, whole.state)
 
 
+@pytest.mark.slow
 def test_batches_are_loops_and_a_jitted_model_is_the_plain_one():
     net, keys = delayed(), jax.random.split(jax.random.key(4), 3)
 
@@ -481,6 +482,7 @@ def test_the_gradients_of_single_delays():
     assert (abs(grad) > 1e-4).all()
 
 
+@pytest.mark.slow
 def test_the_slope_of_a_squared_error_is_that_of_the_continuous_delay_if_the_signal_has_no_jumps():
     h = 0.4  # ms: over so long a difference the interpolation at both ends cancels
 

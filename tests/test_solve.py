@@ -224,6 +224,7 @@ class TwoCompartments(AbstractComponent):
         return y, args.mem, {}
 
 
+@pytest.mark.slow
 def test_two_compartments():
     c = case("ode_two_compartment")
     p = c["parameters"]
@@ -409,6 +410,7 @@ def test_a_jump_that_makes_others_fire():
     assert weak.spikes("spike").index.tolist() == [0, 0, 0, 1]
 
 
+@pytest.mark.slow
 def test_many_neurons_are_as_many_single_ones():
     # The spikes of some fall between the upward and the downward crossing of others, or together.
     currents = [10.0, 10.0, 10.01, 14.0]
@@ -538,6 +540,7 @@ def test_nothing_is_traced_twice():
     assert len(TRACES) == n
 
 
+@pytest.mark.slow
 def test_batches_and_derivatives_go_through_the_events():
     def run(u: Array, adjoint: diffrax.AbstractAdjoint) -> Solution:
         return solve(

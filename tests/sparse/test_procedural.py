@@ -265,12 +265,13 @@ def test_an_error_of_a_delay_names_the_distance():
 # --- in a network ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "delay",
     [
-        pytest.param(None, id="no delay", marks=pytest.mark.slow),
+        pytest.param(None, id="no delay"),
         pytest.param(Uniform(0.5, 2.0), id="delays of a law"),
-        pytest.param(1.0, id="one delay", marks=pytest.mark.slow),
+        pytest.param(1.0, id="one delay"),
     ],
 )
 def test_a_network_with_generated_synapses_is_that_with_listed_ones(delay):

@@ -126,6 +126,7 @@ def test_plain_formats_equal_dense(kind, per_synapse):
 SHAPES = [(1, 1), (31, 5), (33, 40), (300, 7)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 @given(shape=st.sampled_from(SHAPES), seed=st.integers(0, 9), activity=st.floats(0, 1))
 @settings(max_examples=15, deadline=None, derandomize=True)
