@@ -14,7 +14,7 @@ from .._misc import is_traced, magnitude
 from . import _procedural_reference as ref
 from . import _threefry as tf
 from ._checks import as_weight
-from ._delay import FractionalDelay, slack
+from ._delay import FractionalDelay, check_ring, slack
 from ._delay_field import as_delay
 from ._law import AbstractLaw, Normal, Uniform
 
@@ -163,23 +163,11 @@ def check_deposit(
     ring: Array, spikes: Array, route: Any, shape: tuple[int, int], by_distance: bool
 ) -> None:
     """Ring, spikes and route fit a connectivity, else `ValueError`."""
-    n_pre, n_post = shape
     if not isinstance(route, GeneratedRoute) or route.by_distance != by_distance:
         raise ValueError("`route` is of another connectivity, expected what `conn.route(dt)` gives")
-    if spikes.shape != (n_pre,):
-        raise ValueError(
-            f"`s` has shape {spikes.shape}, expected {(n_pre,)}; batches are made by jax.vmap"
-        )
-    rows, rest = divmod(ring.size, max(n_post, 1))
-    if ring.ndim != 1 or not jnp.issubdtype(ring.dtype, jnp.inexact):
-        raise ValueError(
-            f"`ring` is {ring.dtype} {ring.shape}, expected floating numbers, one axis"
-        )
-    if rest or (n_post and rows <= route.most):
-        raise ValueError(
-            f"`ring` has {ring.size} places, expected D * {n_post} with D > {route.most}, which is "
-            "the longest delay in steps"
-        )
+    if not jnp.issubdtype(ring.dtype, jnp.inexact):
+        raise ValueError(f"`ring` is {ring.dtype}, expected floating numbers")
+    check_ring(ring, spikes, shape, route.most)
 
 
 def thresholds(law: AbstractLaw, dt: float, what: str) -> np.ndarray:
