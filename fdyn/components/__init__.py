@@ -5,6 +5,7 @@ from ._base import AbstractNeuron as AbstractNeuron
 from ._base import AbstractPopulation as AbstractPopulation
 from ._base import Affine as Affine
 from ._base import Args as Args
+from ._base import CommonNoise as CommonNoise
 from ._base import State as State
 from ._base import as_affine as as_affine
 from ._base import vector_field as vector_field
@@ -12,6 +13,7 @@ from ._channel import AbstractChannel as AbstractChannel
 from ._channel import AbstractGatedChannel as AbstractGatedChannel
 from ._channel import Leak as Leak
 from ._conductance import ConductanceBased as ConductanceBased
+from ._history import AbstractHistory as AbstractHistory
 from ._hodgkin_huxley import KHH as KHH
 from ._hodgkin_huxley import NaHH as NaHH
 from ._input import AbstractStatelessInput as AbstractStatelessInput
@@ -34,6 +36,7 @@ __all__ = [
     "AbstractChannel",
     "AbstractComponent",
     "AbstractGatedChannel",
+    "AbstractHistory",
     "AbstractNeuron",
     "AbstractOutput",
     "AbstractPopulation",
@@ -45,6 +48,7 @@ __all__ = [
     "Arrivals",
     "COBA",
     "CUBA",
+    "CommonNoise",
     "ConductanceBased",
     "ConstantInput",
     "Exponential",

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PyTree
 
+from ._history import AbstractHistory, NoHistory
+
 
 class State(eqx.Module):
     """The state of a component; it mirrors the tree of the model.
@@ -45,6 +47,8 @@ class Args(eqx.Module):
       voltage, or a dictionary of those for a network; `None` for no input.
     - `fired`: which events a driver has located (a mask like the value of `events`); `None` on
       a time grid, where the component itself tests for a crossing.
+    - `hist`: the past of the state, `hist(lag)` being the state `lag` ms ago, where the solver
+      keeps it; see `AbstractHistory`.
 
     ```python
     >>> Args({}, None).fired is None
@@ -58,6 +62,32 @@ class Args(eqx.Module):
     mem: PyTree
     u: PyTree = None
     fired: PyTree = None
+    hist: AbstractHistory = NoHistory()
+
+
+class CommonNoise(eqx.Module):
+    r"""Coefficients of noise from Wiener processes that several leaves or units have in common.
+
+    $$dy = f\,dt + \sum_{k=1}^m g_k\,dW_k$$
+
+    It stands in the value of `diffusion` in the place of one leaf, of a subtree, or of the whole.
+    One process (`m = 1`) is scalar noise, more are general noise; a plain array in the place of a
+    leaf is diagonal noise, with a process of its own for every element.
+
+    **Arguments:** `g`: like the leaves it stands for, each `[..., m]` with one more axis at the
+    end, unit/sqrt(ms).
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> CommonNoise({"v": jnp.ones((10, 1))}).g["v"].shape  # ten units, one process
+    (10, 1)
+
+    ```
+
+    **Source:** Kloeden & Platen 1992, Numerical Solution of SDEs, eq. 4.5.1.
+    """
+
+    g: PyTree
 
 
 class Affine(eqx.Module):
@@ -186,7 +216,11 @@ class AbstractComponent(eqx.Module):
 
     # The three hooks below are the only concrete methods that a subclass may override.
     def diffusion(self, t: Array, y: PyTree, args: Args) -> PyTree | None:
-        """The coefficient of white noise, like `y`, `None` for leaves without; unit/sqrt(ms)."""
+        """The coefficient of white noise, like `y`, in unit/sqrt(ms).
+
+        An array stands for independent noise of each element, `None` for none, `CommonNoise` for
+        Wiener processes that elements share.
+        """
         del t, y, args
         return None
 
