@@ -14,6 +14,7 @@ from jax import Array
 from . import _tree
 from ._network import paths_of, unit_of
 from .components import AbstractComponent, State
+from .solvers._status import Status as Status
 
 _WHOLE_RUN = 2**31 - 1
 # What the `k`-th step of a row makes of the steps before it. A mean is moved rather than summed,
@@ -158,19 +159,6 @@ class SpikeTrains(eqx.Module):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter((self.times, self.index))
-
-
-class Status(eqx.Module):
-    """How a run ended.
-
-    `ok`; and where it is not: `time` (ms) at which something was first not finite, the `leaf` of
-    the state, and a `message` that says what to do.
-    """
-
-    ok: Any
-    time: float = eqx.field(static=True, default=float("nan"))
-    leaf: str = eqx.field(static=True, default="")
-    message: str = eqx.field(static=True, default="")
 
 
 class Recording(eqx.Module):
