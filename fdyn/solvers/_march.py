@@ -15,7 +15,7 @@ from tqdm import tqdm
 from .._grid import as_time
 from .._misc import child_key, is_traced, magnitude, under_trace
 from .._tree import path_str
-from ..components._base import Args, State
+from ..components._base import Args
 from ._base import AbstractStepSolver
 from ._function_model import FunctionModel
 from ._status import Status

@@ -1,0 +1,230 @@
+"""What every fixed-step solver promises, checked on every public one."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from helpers import assert_close, assert_identical, counting
+
+from fdyn import AbstractComponent, Affine, Args, State, param, simulate, solvers
+from fdyn.solvers import AbstractStepSolver
+
+N = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A solver as the suite builds it.
+
+    `order`: what its class states. `noise`: whether it refuses or integrates it. `memory`: whether
+    the size of its memory depends on `dt`, so that another `dt` compiles anew. `exact`: whether the
+    linear model of this suite comes out to rounding. `approximates`: whether its steps tend to the
+    flow at all (those of fractional derivatives do not).
+    """
+
+    covers: type
+    make: Callable[[], AbstractStepSolver]
+    order: float
+    noise: Literal["refuses", "integrates"] = "refuses"
+    memory: bool = False
+    exact: bool = False
+    approximates: bool = True
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.covers.__name__
+
+
+ROWS = [
+    Row(solvers.Euler, solvers.Euler, 1),
+    Row(solvers.Heun, solvers.Heun, 2),
+    Row(solvers.RK4, solvers.RK4, 4),
+    Row(solvers.ExponentialEuler, solvers.ExponentialEuler, 1),
+    Row(solvers.EulerMaruyama, solvers.EulerMaruyama, 0.5, noise="integrates"),
+]
+every_row = pytest.mark.parametrize("row", ROWS, ids=str)
+
+
+class Spiral(AbstractComponent):
+    """x' = a x + z + c and z' = -x - 0.3 z: linear, coupled, one linear part named and one not."""
+
+    a: jax.Array = param(-0.5, unit="1/ms", doc="rate")
+    sigma: jax.Array = param(0.0, unit="1/ms**0.5", doc="strength of the noise")
+    noisy: bool = False
+    x0: float = 1.0
+
+    def init(self, *, key, dt):
+        start = self.x0 + 0.5 * jnp.arange(N, dtype=self.a.dtype)
+        return State({"x": start, "z": 0 * start + 0.2}, {})
+
+    def flow(self, t, y, args):
+        drive = 1.0 if args.u is None else args.u
+        return {"x": Affine(self.a, y["z"] + drive), "z": -y["x"] - 0.3 * y["z"]}
+
+    def diffusion(self, t, y, args):
+        return {"x": self.sigma + 0 * y["x"], "z": None} if self.noisy else None
+
+    def jump(self, t, y, args, *, dt, key):
+        return y, args.mem, {"x_out": y["x"]}
+
+
+def one_step(row: Row, model: Spiral, dt: float = 0.1, key: int = 1) -> tuple[Any, Any, Any]:
+    """Not compiled: the state before, the state after, and the memory of the solver."""
+    solver = row.make()
+    state = model.init(key=jax.random.key(0), dt=dt)
+    memory = solver.init(model, state, dt)
+    t, step = jnp.asarray(0.0, model.a.dtype), jnp.asarray(dt, model.a.dtype)
+    y, _ = solver.step(model, t, step, state.y, Args(state.mem), memory, jax.random.key(key))
+    return state.y, y, memory
+
+
+def describe(tree: Any) -> Any:
+    return jax.tree.map(lambda x: (jnp.shape(x), str(jnp.result_type(x))), tree)
+
+
+# --- without compiling --------------------------------------------------------------------------
+
+
+def test_no_public_solver_is_missing():
+    public = {
+        x
+        for _, x in inspect.getmembers(solvers, inspect.isclass)
+        if issubclass(x, AbstractStepSolver) and not x.__name__.startswith("Abstract")
+    }
+    assert public == {row.covers for row in ROWS}
+
+
+@every_row
+def test_a_step_keeps_structure_shapes_and_dtypes(row):
+    before, after, _ = one_step(row, Spiral())
+    assert row.make().order == row.order
+    assert describe(before) == describe(after)
+    assert all((a != b).all() for a, b in zip(*map(jax.tree.leaves, (before, after)), strict=True))
+
+
+@every_row
+def test_noise_is_refused_or_integrated(row):
+    noisy = Spiral(sigma=0.5, noisy=True)
+    if row.noise == "refuses":
+        with pytest.raises(ValueError, match=f"{row.covers.__name__}.*noise.*EulerMaruyama"):
+            one_step(row, noisy)
+        return
+    ends = [one_step(row, noisy, key=k)[1] for k in (1, 1, 2)]
+    assert_identical(ends[0], ends[1])
+    assert (np.asarray(ends[0]["x"]) != np.asarray(ends[2]["x"])).all()
+
+
+# --- compiled -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@every_row
+def test_a_run_compiles_once_resumes_exactly_and_tells_where_it_fails(row):
+    """One program does all of these, so they share it."""
+    solver = row.make()
+
+    def run(a: float, duration: float, dt: float, **kwargs: Any) -> Any:
+        return simulate(
+            Spiral(a=a), duration, dt=dt, solver=solver, record="x", progress=False, **kwargs
+        )
+
+    whole = run(-0.5, 4.0, 0.1)
+    first = run(-0.5, 1.5, 0.1)
+    with counting() as counts:
+        rest = run(-0.5, 2.5, 0.1, state=first.state)
+        run(-0.7, 3.0, 0.1)
+        if not row.memory:
+            run(-0.7, 3.0, 0.05)
+    assert counts["compilations"] == 0, counts
+    assert_identical(np.concatenate([first["x"], rest["x"]]), whole["x"])
+    assert_identical(rest.state.model, whole.state.model)
+    blown = run(5.0, 400.0, 0.1, throw=False)
+    assert not blown.status.ok and np.isfinite(blown["x"]).all()
+    assert 0 < blown.status.time < 400 and blown.status.leaf in ("x", "z")
+
+
+@pytest.mark.slow
+@every_row
+def test_jit_vmap_and_gradients(row):
+    solver = row.make()
+
+    def end(a: jax.Array) -> jax.Array:
+        state = simulate(Spiral(a=a), 1.0, dt=0.1, solver=solver, progress=False).state
+        return sum(jnp.sum(x**2) for x in jax.tree.leaves(state.model.y))  # pyright: ignore
+
+    both = jax.jit(jax.vmap(jax.value_and_grad(end)))
+    values, slopes = both(jnp.array([-0.5, -0.9]))
+    h = 1e-5
+    ahead, behind = (
+        both(jnp.array([-0.5 + h, -0.9 + h]))[0],
+        both(jnp.array([-0.5 - h, -0.9 - h]))[0],
+    )
+    np.testing.assert_allclose(slopes, (ahead - behind) / (2 * h), rtol=1e-6)
+    assert float(abs(slopes).min()) > 1e-3
+    outside = [float(end(jnp.array(a))) for a in (-0.5, -0.9)]
+    np.testing.assert_allclose(values, outside, rtol=1e-12)
+
+
+def spiral_by_hand(a: float, t: float) -> np.ndarray:
+    """The same equation, solved by diagonalising its matrix."""
+    matrix = np.array([[a, 1.0, 1.0], [-1.0, -0.3, 0.0], [0.0, 0.0, 0.0]])
+    values, vectors = np.linalg.eig(matrix)
+    start = np.stack([1 + 0.5 * np.arange(N), np.full(N, 0.2), np.ones(N)])
+    move = vectors @ np.diag(np.exp(values * t)) @ np.linalg.inv(vectors)
+    return (move @ start).real
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [r for r in ROWS if r.approximates], ids=str)
+def test_it_tends_to_the_solution(row):
+    """Half the step, a smaller error; how fast is measured by the tests of orders."""
+    exact, errors = spiral_by_hand(-0.5, 2.0), []
+    for dt in (0.1, 0.05):
+        end = simulate(Spiral(), 2.0, dt=dt, solver=row.make(), progress=False).state.model.y
+        errors.append(abs(np.stack([end["x"], end["z"]]) - exact[:2]).max())
+    if row.exact:
+        assert max(errors) < 1e-13
+    else:
+        assert errors[0] < 0.2 and errors[1] < 0.8 * errors[0]
+
+
+@pytest.mark.slow
+@every_row
+def test_single_precision_stays_single_and_agrees_with_double(row):
+    def run() -> Any:
+        end = simulate(Spiral(), 2.0, dt=0.1, solver=row.make(), progress=False)
+        return end.state.model
+
+    double = run()
+    jax.config.update("jax_enable_x64", False)
+    try:
+        single = run()
+    finally:
+        jax.config.update("jax_enable_x64", True)
+    floats = [x for x in jax.tree.leaves(eqx.filter(single, eqx.is_inexact_array))]
+    assert floats and {str(x.dtype) for x in floats} <= {"float32", "complex64"}
+    assert_close(
+        jax.tree.map(lambda x: np.asarray(x, np.float64), single.y),
+        jax.tree.map(np.asarray, double.y),
+        rtol=2e-5,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.slow
+@every_row
+def test_single_precision_stays_single_beside_double(row):
+    """A model in single precision is solved in it even where double is the default."""
+    model = jax.tree.map(
+        lambda x: x.astype(jnp.float32) if eqx.is_inexact_array(x) else x, Spiral()
+    )
+    before, after, memory = one_step(row, model)
+    assert describe(before) == describe(after)
+    floats = jax.tree.leaves(eqx.filter((after, memory), eqx.is_inexact_array))
+    assert {str(x.dtype) for x in floats} <= {"float32", "complex64"}
