@@ -1,11 +1,19 @@
-"""Fixed-step solvers for `fdyn.simulate`; adaptive ones are diffrax's, through `fdyn.solve`."""
+"""Solvers: fixed steps for `fdyn.simulate`, and ways in for equations given as plain functions."""
 
 from ._base import AbstractStepSolver as AbstractStepSolver
 from ._euler_maruyama import EulerMaruyama as EulerMaruyama
 from ._exponential_euler import ExponentialEuler as ExponentialEuler
+from ._runge_kutta import RK2 as RK2
+from ._runge_kutta import RK3 as RK3
 from ._runge_kutta import RK4 as RK4
+from ._runge_kutta import RK38 as RK38
+from ._runge_kutta import SSPRK3 as SSPRK3
 from ._runge_kutta import Euler as Euler
 from ._runge_kutta import Heun as Heun
+from ._runge_kutta import Midpoint as Midpoint
+from ._runge_kutta import Ralston as Ralston
+from ._solve_ode import solve_ode as solve_ode
+from ._trajectory import Trajectory as Trajectory
 
 __all__ = [
     "AbstractStepSolver",
@@ -13,5 +21,13 @@ __all__ = [
     "EulerMaruyama",
     "ExponentialEuler",
     "Heun",
+    "Midpoint",
+    "RK2",
+    "RK3",
+    "RK38",
     "RK4",
+    "Ralston",
+    "SSPRK3",
+    "Trajectory",
+    "solve_ode",
 ]
