@@ -134,13 +134,7 @@ class Network(AbstractComponent):
 
     def flow(self, t: Array, y: dict, args: Args) -> dict:
         """The synapses drive the nodes with currents; every part follows its own flow."""
-        u = dict(args.u or {})
-        for name, p in sorted(self.projections.items()):
-            path = _tree.split(p.post)
-            node, _ = find(self, p.post, "post")
-            assert isinstance(node, AbstractNeuron)  # checked at construction
-            current = p.current(node.potential(_tree.get(y, path)), y[name])
-            u = _tree.put(u, path, current + as_affine(_tree.get(u, path)))
+        u = self._inputs(y, args)
         nodes = {
             name: node.flow(t, y[name], Args(args.mem[name], u.get(name)))
             for name, node in self.nodes.items()
@@ -173,6 +167,7 @@ class Network(AbstractComponent):
         self, t: Array, y: dict, args: Args, *, dt: Array, key: Array
     ) -> tuple[dict, dict, dict]:
         """The nodes jump, then the spikes that are due arrive at the synapses."""
+        args = Args(args.mem, self._inputs(y, args), args.fired, args.hist)
         y, mem, out = dict(y), dict(args.mem), {}
         for name, node in sorted(self.nodes.items()):
             y[name], mem[name], out[name] = node.jump(
@@ -192,6 +187,17 @@ class Network(AbstractComponent):
             y[name], mem[name] = p.receive(y[name], mem[name], found[wait])
         return y, mem, out
 
+    def _inputs(self, y: dict, args: Args) -> dict:
+        """What the nodes get from outside together with the currents of their synapses."""
+        u = dict(args.u or {})
+        for name, p in sorted(self.projections.items()):
+            path = _tree.split(p.post)
+            node, _ = find(self, p.post, "post")
+            assert isinstance(node, AbstractNeuron)  # checked at construction
+            current = p.current(node.potential(_tree.get(y, path)), y[name])
+            u = _tree.put(u, path, current + as_affine(_tree.get(u, path)))
+        return u
+
     def _args_of(self, name: str, args: Args) -> Args:
         fired = None if args.fired is None else args.fired[name]
         return Args(args.mem[name], (args.u or {}).get(name), fired)
@@ -200,6 +206,8 @@ class Network(AbstractComponent):
         found = _tree.get(out, _tree.split(p.pre))
         if isinstance(found, dict) and len(found) == 1:
             (found,) = found.values()
+        if isinstance(found, dict):
+            found = found.get("pulse", found)
         if found is None or isinstance(found, dict):
             _, rest = find(self, p.pre, "pre")
             names = _tree.get(out, _tree.split(p.pre)[: len(_tree.split(p.pre)) - len(rest)])

@@ -118,7 +118,8 @@ class Spikes(AbstractRecord):
     """Spikes to keep as times and indices, instead of an array over time.
 
     Needs memory only for the spikes. Any output or variable can be the source: what is kept is
-    where it is not zero (its value is not; use `Record` for graded events).
+    where it is not zero (its value is not; use `Record` for graded events). The times are those of
+    the grid, and exact for neurons that interpolate their spikes (`LIF(interpolate=True)`).
 
     **Arguments:** `source`: path of an output such as `"E.spike"`.
 
@@ -143,8 +144,10 @@ class Spikes(AbstractRecord):
             raise ValueError(f"Spikes: 'source' must be a path, got {self.source!r}.")
 
     def sample(self, t: Array, state: State, out: Any) -> Array:
-        """Where there is a spike."""
-        return lookup(self.source, state, out) != 0
+        """Where there is a spike; or, where spikes are interpolated, how early, and else -1."""
+        spike = lookup(self.source, state, out) != 0
+        early = _tree.get(out, _tree.split(early_path(self.source)))
+        return spike if early is None else jnp.where(spike, early, -1)
 
 
 class SpikeTrains(eqx.Module):
@@ -215,15 +218,22 @@ class Recording(eqx.Module):
         return self.units[name]
 
     def spikes(self, name: str) -> SpikeTrains:
-        """The spikes of a variable: where it is not zero, in the order of time."""
+        """The spikes of a variable: where it is not zero, in the order of time.
+
+        Where neurons interpolate their spikes, the exact times need `early` recorded too, or
+        `Spikes`.
+        """
         self._check(name)
         trace = self.traces[name]
         if isinstance(trace, SpikeTrains):
             return trace
         check_single(self.ts, "recording")
         row, index = find_spikes(np.asarray(trace) != 0)
-        size = math.prod(trace.shape[1:])
-        return SpikeTrains(np.asarray(self.times(name))[row], index, size)
+        size, times = math.prod(trace.shape[1:]), np.asarray(self.times(name))[row]
+        early = self.traces.get(early_path(name))
+        if early is None or np.shape(early) != np.shape(trace):
+            return SpikeTrains(times, index, size)
+        return _in_order(times - np.asarray(early).reshape(-1, size)[row, index], index, size)
 
     def _check(self, name: str) -> None:
         if name not in self.traces:
@@ -247,6 +257,18 @@ def lookup(path: str, state: State, out: Any) -> Array:
         if found is not None and not isinstance(found, dict):
             return found
     raise _tree.unknown("record", path, paths_of(state.y, out, state.mem))
+
+
+def early_path(path: str) -> str:
+    """Where a population that interpolates its spikes says how early they were."""
+    *parents, last = _tree.split(path)
+    # No output has a name with a space: what is no spike is never early.
+    return ".".join([*parents, "early" if last == "spike" else "not early"])
+
+
+def _in_order(times: np.ndarray, index: np.ndarray, size: int) -> SpikeTrains:
+    order = np.argsort(times, kind="stable")
+    return SpikeTrains(times[order], index[order], size)
 
 
 def make_records(record: Any) -> dict[str, AbstractRecord]:
@@ -388,8 +410,10 @@ class Store:
             low, high = start // r.every, (start + n) // r.every
             rows = np.asarray(buffers[name])[: high - low]
             if isinstance(r, Spikes):
-                row, index = find_spikes(rows)
-                self.parts[name].append((row + start, index))
+                exact = rows.dtype != bool
+                row, index = find_spikes(rows >= 0 if exact else rows)
+                early = rows.reshape(len(rows), -1)[row, index] if exact else np.zeros(0)
+                self.parts[name].append((row + start, index, early))
             elif name in self.files:
                 self.files[name][low:high] = rows
             else:
@@ -404,9 +428,10 @@ class Store:
             if whole_run(r):
                 traces[name] = np.asarray(acc[name])[None][:n_steps]
             elif isinstance(r, Spikes):
-                parts = self.parts[name] or [(np.zeros(0, int), np.zeros(0, int))]
-                row, index = (np.concatenate(x) for x in zip(*parts, strict=True))
-                traces[name] = SpikeTrains(ts[row], index, acc[name].size)
+                parts = self.parts[name] or [(np.zeros(0, int), np.zeros(0, int), np.zeros(0))]
+                row, index, early = (np.concatenate(x) for x in zip(*parts, strict=True))
+                times = ts[row] - early if early.size else ts[row]
+                traces[name] = _in_order(times, index, acc[name].size)
             elif name in self.files:
                 traces[name] = self.files[name]
             else:
