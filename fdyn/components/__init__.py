@@ -14,6 +14,7 @@ from ._channel import AbstractGatedChannel as AbstractGatedChannel
 from ._channel import Leak as Leak
 from ._conductance import ConductanceBased as ConductanceBased
 from ._history import AbstractHistory as AbstractHistory
+from ._history import ConstantHistory as ConstantHistory
 from ._hodgkin_huxley import KHH as KHH
 from ._hodgkin_huxley import NaHH as NaHH
 from ._input import AbstractStatelessInput as AbstractStatelessInput
@@ -50,6 +51,7 @@ __all__ = [
     "CUBA",
     "CommonNoise",
     "ConductanceBased",
+    "ConstantHistory",
     "ConstantInput",
     "Exponential",
     "KHH",
