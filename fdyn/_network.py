@@ -136,7 +136,9 @@ class Network(AbstractComponent):
         """The synapses drive the nodes with currents; every part follows its own flow."""
         u = self._inputs(y, args)
         nodes = {
-            name: node.flow(t, y[name], Args(args.mem[name], u.get(name)))
+            name: node.flow(
+                t, y[name], Args(args.mem[name], u.get(name), None, args.hist.child(name))
+            )
             for name, node in self.nodes.items()
         }
         return {**nodes, **{name: p.synapse.flow(y[name]) for name, p in self.projections.items()}}
@@ -200,7 +202,7 @@ class Network(AbstractComponent):
 
     def _args_of(self, name: str, args: Args) -> Args:
         fired = None if args.fired is None else args.fired[name]
-        return Args(args.mem[name], (args.u or {}).get(name), fired)
+        return Args(args.mem[name], (args.u or {}).get(name), fired, args.hist.child(name))
 
     def _output(self, name: str, p: Projection, out: dict) -> Array:
         found = _tree.get(out, _tree.split(p.pre))
