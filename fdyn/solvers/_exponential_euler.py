@@ -9,6 +9,7 @@ from jaxtyping import PyTree
 from .._misc import exprel
 from ..components._base import AbstractComponent, Affine, Args, is_affine
 from ._base import AbstractOneStepSolver, require_no_noise
+from ._linear_part import Linear, linear_field, rates_of
 
 
 class ExponentialEuler(AbstractOneStepSolver):
@@ -19,6 +20,14 @@ class ExponentialEuler(AbstractOneStepSolver):
       \varphi(z) = (e^z - 1)/z;$$
     a leaf whose derivative is a plain array takes an Euler step. Order 1. The default of
     `simulate`: stable for stiff gates and conductances at the steps usual in the field.
+
+    **Arguments:** `linear`: where $a$ comes from. `"affine"`, the default: from the flow itself,
+    at no cost. `"diagonal"`: the diagonal of the Jacobian of the flow at $y_n$ by automatic
+    differentiation, for flows that name no linear part or that bend in themselves (the upstroke
+    of an exponential or quadratic neuron, a rate through a gain function). It is the diagonal
+    also where units of one leaf are coupled; then it costs one differentiation per unit.
+
+    **Raises:** `ValueError` for another `linear`, and for a model with noise.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -32,10 +41,11 @@ class ExponentialEuler(AbstractOneStepSolver):
     ```
 
     **Source:** Certaine 1960; Hochbruck & Ostermann 2010, Acta Numerica 19:209, eq. 1.4, on the
-    diagonal; MacGregor 1987 for neurons.
+    diagonal; MacGregor 1987 for neurons; Pope 1963, Commun. ACM 6:491, for the Jacobian.
     """
 
     order: ClassVar[float] = 1
+    linear: Linear = linear_field()
 
     def step(
         self,
@@ -50,7 +60,7 @@ class ExponentialEuler(AbstractOneStepSolver):
         """One step of the method."""
         del key
         require_no_noise(self, model, t, y, args)
-        rates = model.flow(t, y, args)
+        rates = rates_of(model, self.linear, args)(t, y)
         return jax.tree.map(
             lambda r, x: _advance(r, x, dt), rates, y, is_leaf=is_affine
         ), solver_state
