@@ -153,6 +153,15 @@ class Network(AbstractComponent):
             return None
         return {**noise, **dict.fromkeys(self.projections)}
 
+    def held(self, y: dict, args: Args) -> dict | None:
+        """What the nodes hold."""
+        masks = {
+            name: node.held(y[name], self._args_of(name, args)) for name, node in self.nodes.items()
+        }
+        if all(m is None for m in masks.values()):
+            return None
+        return {**masks, **dict.fromkeys(self.projections)}
+
     def events(self, t: Array, y: dict, args: Args) -> dict:
         """The events of the nodes."""
         return {

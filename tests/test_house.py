@@ -33,7 +33,7 @@ LAYERS = (
     ("fdyn",),
 )
 DRIVERS = 4
-HOOKS = {"diffusion", "events", "timer"}
+HOOKS = {"diffusion", "events", "held", "timer"}
 
 
 def sources(*folders: str) -> list[Path]:

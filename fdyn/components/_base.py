@@ -188,7 +188,7 @@ class AbstractComponent(eqx.Module):
     """A hybrid dynamical system: a smooth flow, and a jump at the instants of a grid or of events.
 
     A model author writes `init`, `flow` and `jump`, and where they apply the hooks `diffusion`,
-    `events` and `timer`. `step` is derived from them and final. Components hold parameters, never
+    `held`, `events` and `timer`. `step` is derived from them and final. Components hold parameters, never
     state. `units` names the unit of each state variable and output.
 
     **Source:** hybrid systems in the sense of Goebel, Sanfelice & Teel 2009, IEEE Control Syst.
@@ -214,7 +214,7 @@ class AbstractComponent(eqx.Module):
         `dt` (ms) is the time since the last jump; `out` is a dictionary of named outputs.
         """
 
-    # The three hooks below are the only concrete methods that a subclass may override.
+    # The four hooks below are the only concrete methods that a subclass may override.
     def diffusion(self, t: Array, y: PyTree, args: Args) -> PyTree | None:
         """The coefficient of white noise, like `y`, in unit/sqrt(ms).
 
@@ -222,6 +222,15 @@ class AbstractComponent(eqx.Module):
         Wiener processes that elements share.
         """
         del t, y, args
+        return None
+
+    def held(self, y: PyTree, args: Args) -> PyTree | None:
+        """Masks like `y` of what stays where it is (a refractory period); `None` for nothing.
+
+        Solvers with a memory need it: in an equation of fractional order a derivative of zero does
+        not mean rest.
+        """
+        del y, args
         return None
 
     def events(self, t: Array, y: PyTree, args: Args) -> PyTree:

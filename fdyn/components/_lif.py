@@ -139,6 +139,13 @@ class LIF(AbstractNeuron):
             return {"v": jnp.where(free > 0, root * noise, jnp.zeros_like(y["v"]))}
         return {"v": jnp.where(args.mem["refractory"] <= 0, noise, jnp.zeros_like(y["v"]))}
 
+    def held(self, y: dict, args: Args) -> dict:
+        """The neurons that are refractory."""
+        del y
+        if self.interpolate:
+            return {"v": args.mem["free"] <= 0}
+        return {"v": args.mem["refractory"] > 0}
+
     def _membrane(self, args: Args) -> Affine:
         return (Affine(-1.0, self.v_rest) + as_affine(args.u) * self.r) / self.tau
 
