@@ -1,7 +1,10 @@
 """Solvers: fixed steps for `fdyn.simulate`, and ways in for equations given as plain functions."""
 
 from ._base import AbstractStepSolver as AbstractStepSolver
+from ._etd import ETD2 as ETD2
+from ._etd import ETDRK4 as ETDRK4
 from ._euler_maruyama import EulerMaruyama as EulerMaruyama
+from ._exact_linear import ExactLinear as ExactLinear
 from ._exponential_euler import ExponentialEuler as ExponentialEuler
 from ._runge_kutta import RK2 as RK2
 from ._runge_kutta import RK3 as RK3
@@ -17,8 +20,11 @@ from ._trajectory import Trajectory as Trajectory
 
 __all__ = [
     "AbstractStepSolver",
+    "ETD2",
+    "ETDRK4",
     "Euler",
     "EulerMaruyama",
+    "ExactLinear",
     "ExponentialEuler",
     "Heun",
     "Midpoint",
