@@ -70,6 +70,22 @@ class FunctionModel(AbstractComponent):
             ) from e
 
 
+def function_model(
+    f: Callable[..., PyTree],
+    y0: PyTree,
+    args: PyTree = None,
+    g: Callable[..., PyTree] | None = None,
+    *,
+    delayed: bool = False,
+) -> FunctionModel:
+    """A `FunctionModel` from what a user gives: numbers become arrays."""
+    for name, fn in (("f", f), ("g", g)):
+        if not callable(fn) and not (name == "g" and fn is None):
+            raise ValueError(f"'{name}' must be a function of (t, y, args), got {fn!r}.")
+    y = as_state(y0)
+    return FunctionModel(f, y, as_args(args, y), g, delayed)
+
+
 def as_state(y0: PyTree) -> PyTree:
     """An initial state as arrays of floating (or complex) numbers, strongly typed."""
 
@@ -86,6 +102,23 @@ def as_state(y0: PyTree) -> PyTree:
     if not jax.tree.leaves(y):
         raise ValueError(f"y0 must hold at least one number, got {y0!r}.")
     return y
+
+
+def as_args(args: PyTree, y: PyTree) -> PyTree:
+    """Parameters as arrays, so that another value is no other program; whole numbers stay."""
+    dtype = real_dtype(y)
+
+    def leaf(x: Any) -> Any:
+        if isinstance(x, float | np.floating):
+            return jnp.asarray(x, dtype)
+        return jnp.array(x) if isinstance(x, np.ndarray | np.generic | complex) else x
+
+    return jax.tree.map(leaf, args)
+
+
+def real_dtype(y: PyTree) -> Any:
+    """The precision in which times are counted: that of the state."""
+    return jnp.finfo(jnp.result_type(*jax.tree.leaves(y))).dtype
 
 
 def _where(path: Any) -> str:

@@ -17,7 +17,7 @@ from .._misc import child_key, is_traced, magnitude, under_trace
 from .._tree import path_str
 from ..components._base import Args
 from ._base import AbstractStepSolver
-from ._function_model import FunctionModel
+from ._function_model import FunctionModel, real_dtype
 from ._status import Status
 from ._trajectory import Trajectory
 
@@ -73,7 +73,8 @@ def march(
     """
     ts, times = times_of(ts)
     dt = as_time(dt, "dt")
-    counts = _counts(times, dt, np.dtype(ts.dtype))
+    counts = _counts(times, dt, ts.dtype)
+    ts = ts.astype(real_dtype(model.y0))
     default = jax.random.key(0) if key is None else key
     # The solver may size its memory by the state, and must not see the keys of the steps.
     memory = solver.init(model, model.init(key=child_key(default, "init"), dt=dt), dt)
@@ -97,7 +98,7 @@ def march(
 
 
 def times_of(ts: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Increasing times in the precision of the run, and in double precision."""
+    """Increasing times as given, and in double precision."""
     ts = magnitude(ts, "ms", "t")
     if is_traced(ts):
         raise ValueError(
@@ -114,7 +115,7 @@ def times_of(ts: Any) -> tuple[np.ndarray, np.ndarray]:
     times = given.astype(np.float64)
     if not np.isfinite(times).all() or not (np.diff(times) > 0).all():
         raise ValueError("'t' must be finite times in increasing order, each only once.")
-    return given.astype(jnp.result_type(float)), times
+    return given, times
 
 
 def _counts(times: np.ndarray, dt: float, dtype: np.dtype) -> np.ndarray:
@@ -122,7 +123,9 @@ def _counts(times: np.ndarray, dt: float, dtype: np.dtype) -> np.ndarray:
     exact = (times - times[0]) / dt
     steps = np.rint(exact)
     # The rounding of decimal fractions such as 0.3 / 0.1, and that of the times themselves.
-    tolerance = 1e-6 + 4 * np.finfo(dtype).eps * np.abs(times).max() / dt
+    tolerance = (
+        1e-6 + 4 * (np.finfo(dtype).eps if dtype.kind == "f" else 0) * np.abs(times).max() / dt
+    )
     off = np.flatnonzero(np.abs(exact - steps) > tolerance)
     if off.size or (np.diff(steps) < 1).any():
         i = off[0] if off.size else int(np.argmin(np.diff(steps))) + 1

@@ -24,7 +24,7 @@ class Trajectory(eqx.Module):
     >>> import jax.numpy as jnp
     >>> from fdyn.solvers import solve_ode
     >>> traj = solve_ode(lambda t, y, args: -y, 1.0, jnp.array([0.0, 1.0, 2.0]))
-    >>> traj.ys.round(4).tolist(), bool(traj.status.ok)
+    >>> [round(float(y), 4) for y in traj.ys], bool(traj.status.ok)
     ([1.0, 0.3679, 0.1353], True)
 
     ```
