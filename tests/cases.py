@@ -13,6 +13,11 @@ def _cases() -> dict[str, dict[str, Any]]:
     return {c["id"]: c for c in json.loads(_FILE.read_text(encoding="utf-8"))["cases"]}
 
 
+def names() -> list[str]:
+    """The names of all cases, in the order of the file."""
+    return list(_cases())
+
+
 def case(name: str) -> dict[str, Any]:
     """The case of this name: a dictionary with `parameters`, `value`, `tolerance` and more."""
     if name not in _cases():
