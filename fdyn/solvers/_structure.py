@@ -32,16 +32,19 @@ _CALLS = _words("jit pjit closed_call core_call checkpoint remat remat2")
 _OWN_DERIVATIVE = _words("custom_jvp_call custom_vjp_call")
 
 
-def dependence(f: Callable[[PyTree], PyTree], y: PyTree) -> list[Dependence]:
+def dependence(
+    f: Callable[[PyTree], PyTree], y: PyTree, smooth: bool = True
+) -> list[Dependence]:
     """What each leaf of `f(y)` depends on, read off the program of `f` (which is traced once).
 
-    Only what carries a derivative counts. A primitive that is not known here is taken to mix all
-    elements, so the answer may name too much, never too little.
+    Only what carries a derivative counts; without `smooth` also what is compared or rounded. A
+    primitive that is not known here is taken to mix all elements, so the answer may name too much,
+    never too little.
     """
     leaves = jax.tree.leaves(y)
     closed = jax.make_jaxpr(f)(y)
     identity = [{i: frozenset((a, a) for a in range(jnp.ndim(x)))} for i, x in enumerate(leaves)]
-    return _read(closed.jaxpr, identity)
+    return _read(closed.jaxpr, identity, smooth)
 
 
 def _read(jaxpr: Any, inputs: list[Dependence], smooth: bool = True) -> list[Dependence]:
