@@ -31,11 +31,9 @@ def phis(z: Array) -> tuple[Array, Array, Array]:
     far1 = (jnp.exp(far) - 1) / far
     far2 = (far1 - 1) / far
     far3 = (far2 - 1 / 2) / far
-    return (
-        jnp.where(small, first, far1),
-        jnp.where(small, second, far2),
-        jnp.where(small, third, far3),
-    )
+    values = [jnp.where(small, a, b) for a, b in ((first, far1), (second, far2), (third, far3))]
+    # Else XLA repeats the series in each of the loops that use it.
+    return jax.lax.optimization_barrier(tuple(values))
 
 
 class _Split:
