@@ -179,3 +179,31 @@ class ExponentialHistory(AbstractLeafHistory):
         lag, y, p, q = (_spread(x, shape) for x in (lag, y, p, q))
         wave = p * jnp.cos(self.omega * lag) + q * jnp.sin(self.omega * lag)
         return jnp.exp(-self.sigma * lag) * wave + (0 if derivative else y)
+
+
+class Asked:
+    """What a flow asks of the past: the lags of values and of derivatives, in order."""
+
+    def __init__(self):
+        """Nothing yet."""
+        self.lags: list[Any] = []
+        self.neutral = False
+
+
+class AskedHistory(AbstractLeafHistory):
+    """A past that never changes, and writes down what it is asked for."""
+
+    y: PyTree
+    asked: Asked = eqx.field(static=True)
+    path: tuple[str, ...] = eqx.field(static=True, default=())
+
+    @property
+    def structure(self) -> Any:
+        """That of the state."""
+        return jax.tree.structure(self.y)
+
+    def leaf(self, i: int, lag: Any, derivative: bool) -> Array:
+        """The same at any lag."""
+        self.asked.lags.append(lag)
+        self.asked.neutral |= derivative
+        return ConstantHistory(self.y).leaf(i, lag, derivative)
