@@ -46,6 +46,7 @@ ROWS = [
     Row(solvers.Heun, solvers.Heun, 2),
     Row(solvers.RK4, solvers.RK4, 4),
     Row(solvers.ExponentialEuler, solvers.ExponentialEuler, 1),
+    Row(solvers.StrangSplitting, solvers.StrangSplitting, 2),
     Row(solvers.ExactLinear, solvers.ExactLinear, float("inf"), exact=True),
     Row(solvers.EulerMaruyama, solvers.EulerMaruyama, 0.5, noise="integrates"),
 ]
