@@ -453,8 +453,8 @@ def test_a_spike_is_stamped_within_one_step_of_its_exact_time():
 
 def test_noise_needs_its_solver_and_then_depends_on_the_key_alone():
     model, solver = LIF(2, sigma=1.0), EulerMaruyama()
-    with pytest.raises(ValueError, match="ExponentialEuler.*noise.*LIF.*EulerMaruyama"):
-        simulate(model, 1.0, dt=DT)
+    with pytest.raises(ValueError, match="RK4.*noise.*LIF.*EulerMaruyama"):
+        simulate(model, 1.0, dt=DT, solver=RK4())
     runs = [
         simulate(model, 1.0, dt=DT, solver=solver, key=k, record="v")["v"]
         for k in (jax.random.key(0), None, jax.random.key(1), jax.random.PRNGKey(1))

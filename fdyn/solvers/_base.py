@@ -55,5 +55,6 @@ def require_no_noise(
         raise ValueError(
             f"{type(solver).__name__} is for equations without noise, but this "
             f"{type(model).__name__} has some (its diffusion is not None). "
-            "Use fdyn.solvers.EulerMaruyama()."
+            "Use fdyn.solvers.ExponentialEuler(), EulerMaruyama() or Milstein(), or "
+            "StochasticHeun() in the sense of Stratonovich."
         )

@@ -1,20 +1,19 @@
 """The Euler-Maruyama method."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
+import diffrax
 import jax
-import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PyTree
 
-from .._misc import child_key
-from .._tree import path_str
 from ..components._base import AbstractComponent, Args, vector_field
 from ._base import AbstractOneStepSolver
+from ._noise import increments, product
 
 
 class EulerMaruyama(AbstractOneStepSolver):
-    r"""The Euler-Maruyama method for Itô equations with diagonal noise.
+    r"""The Euler-Maruyama method for Itô equations with any noise.
 
     $$y_{n+1} = y_n + \Delta t f(t_n, y_n) + g(t_n, y_n)\,\Delta W_n,\quad
       \Delta W_n \sim \mathcal N(0, \Delta t)$$
@@ -22,6 +21,9 @@ class EulerMaruyama(AbstractOneStepSolver):
     Strong order 1/2 (1 where the noise is additive), weak order 1. Leaves whose coefficient is
     `None` get no noise; without any noise it is Euler's method. Every leaf draws from its own
     key, so adding a component does not change the noise of the others.
+
+    **Arguments:** `brownian`: a Brownian path such as that of `brownian_path`; by default fresh
+    increments.
 
     ```python
     >>> EulerMaruyama().order
@@ -34,6 +36,8 @@ class EulerMaruyama(AbstractOneStepSolver):
     """
 
     order: ClassVar[float] = 0.5
+
+    brownian: diffrax.AbstractBrownianPath | None = None
 
     def step(
         self,
@@ -51,12 +55,5 @@ class EulerMaruyama(AbstractOneStepSolver):
         noise = model.diffusion(t, y, args)
         if noise is None:
             return new, solver_state
-
-        def add(path: Any, g: Any, x: PyTree) -> PyTree:
-            if g is None:
-                return x
-            dw = jnp.sqrt(dt) * jax.random.normal(child_key(key, path_str(path)), x.shape, x.dtype)
-            return x + g * dw
-
-        new = jax.tree_util.tree_map_with_path(add, noise, new, is_leaf=lambda g: g is None)
-        return new, solver_state
+        change = product(noise, increments(noise, y, t, dt, key, self.brownian), y)
+        return jax.tree.map(jax.lax.add, new, change), solver_state

@@ -87,7 +87,8 @@ def increments(
     """
     needed = processes(noise, y)
     if brownian is not None:
-        return on_path(brownian, needed, t, dt)
+        dw = on_path(brownian, needed, t, dt)
+        return dw if isinstance(dw, dict) else {next(iter(needed)): dw}
     return {
         path: jnp.sqrt(dt).astype(s.dtype)
         * jax.random.normal(child_key(key, path), s.shape, s.dtype)

@@ -45,10 +45,12 @@ ROWS = [
     Row(solvers.Euler, solvers.Euler, 1),
     Row(solvers.Heun, solvers.Heun, 2),
     Row(solvers.RK4, solvers.RK4, 4),
-    Row(solvers.ExponentialEuler, solvers.ExponentialEuler, 1),
+    Row(solvers.ExponentialEuler, solvers.ExponentialEuler, 1, noise="integrates"),
     Row(solvers.StrangSplitting, solvers.StrangSplitting, 2),
     Row(solvers.ExactLinear, solvers.ExactLinear, float("inf"), exact=True),
     Row(solvers.EulerMaruyama, solvers.EulerMaruyama, 0.5, noise="integrates"),
+    Row(solvers.Milstein, solvers.Milstein, 1, noise="integrates"),
+    Row(solvers.StochasticHeun, solvers.StochasticHeun, 1, noise="integrates"),
 ]
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
