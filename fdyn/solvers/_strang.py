@@ -71,9 +71,7 @@ class StrangSplitting(AbstractOneStepSolver):
                 for i in group:
                     middle[i] = _advance(held[i], leaves[i], h / 2)
                 middle_rates = rates(middle)
-                held = [
-                    m if i in sees[i] else r for i, (r, m) in enumerate(zip(held, middle_rates))
-                ]
+                held = [middle_rates[i] if i in sees[i] else held[i] for i in range(len(held))]
             leaves = [_advance(held[i], x, h) if i in group else x for i, x in enumerate(leaves)]
         return jax.tree.unflatten(treedef, leaves), solver_state
 
@@ -110,4 +108,4 @@ def _groups(sees: list[set[int]]) -> list[list[int]]:
                 break
         else:
             groups.append([i])
-    return sorted(groups, key=len)
+    return sorted((sorted(group) for group in groups), key=len)

@@ -13,7 +13,7 @@ from fdyn.solvers import ExponentialEuler, Heun, StrangSplitting
 from fdyn.solvers._strang import _groups
 from fdyn.sparse import Dense
 
-DTS = [0.04, 0.02, 0.01]
+DTS = [0.01, 0.005, 0.0025]
 
 
 def coupled():
