@@ -11,6 +11,8 @@ from ._exponential_euler import ExponentialEuler as ExponentialEuler
 from ._fast_l1 import FastL1 as FastL1
 from ._fractional import AbstractFractionalSolver as AbstractFractionalSolver
 from ._grunwald_letnikov import GrunwaldLetnikov as GrunwaldLetnikov
+from ._implicit import BackwardEuler as BackwardEuler
+from ._implicit import CrankNicolson as CrankNicolson
 from ._l1 import L1 as L1
 from ._milstein import Milstein as Milstein
 from ._mittag_leffler import mittag_leffler as mittag_leffler
@@ -35,6 +37,8 @@ __all__ = [
     "AbstractFractionalSolver",
     "AbstractStepSolver",
     "AdamsBashforthMoulton",
+    "BackwardEuler",
+    "CrankNicolson",
     "DelayRK4",
     "ETD2",
     "ETDRK4",

@@ -19,6 +19,10 @@ from ._structure import dependence
 # So many directions are differentiated at once; more are taken in turn, which bounds the memory.
 _AT_ONCE = 128
 
+# LAPACK, to which the LU of JAX goes, is called unit by unit. Up to this many rows it is faster to
+# write the elimination out for all units at once: 1,000 systems of 4 rows, 0.11 for 0.42 ms.
+_SMALL = 4
+
 Map = Callable[[PyTree], PyTree]
 
 
@@ -244,11 +248,51 @@ def _rounds(structure: Structure) -> list[tuple[list[int], int]]:
 
 
 class _Factors(eqx.Module):
-    """LU factors of each block (for one row, the number itself)."""
+    """The matrices of the blocks and what has been computed from them."""
 
+    matrices: list[Array]
     factors: list[Any]
-    structure: Structure = eqx.field(static=True)
-    transposed: bool = eqx.field(default=False, static=True)
+
+
+class _Elimination(eqx.Module):
+    """Gaussian elimination with row exchanges, written out for all units at once."""
+
+    rows: list[list[Array]]
+    exchange: dict[str, Array]
+
+    def solve(self, b: Array) -> Array:
+        """The solutions for right-hand sides `[*units, size]`."""
+        n = len(self.rows)
+        x = [b[..., i] for i in range(n)]
+        for p in range(n):
+            for i in range(p + 1, n):
+                x[p], x[i] = _exchanged(self.exchange[f"{p} {i}"], x[p], x[i])
+                x[i] = x[i] - self.rows[i][p] * x[p]
+        for p in reversed(range(n)):
+            for j in range(p + 1, n):
+                x[p] = x[p] - self.rows[p][j] * x[j]
+            x[p] = x[p] / self.rows[p][p]
+        return jnp.stack(x, -1)
+
+
+def _exchanged(where: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    return jnp.where(where, b, a), jnp.where(where, a, b)
+
+
+def _eliminate(m: Array) -> _Elimination:
+    n = m.shape[-1]
+    a = [[m[..., i, j] for j in range(n)] for i in range(n)]
+    exchange = {}
+    for p in range(n):
+        for i in range(p + 1, n):
+            larger = exchange[f"{p} {i}"] = jnp.abs(a[i][p]) > jnp.abs(a[p][p])
+            for j in range(p, n):
+                a[p][j], a[i][j] = _exchanged(larger, a[p][j], a[i][j])
+            factor = a[i][p] / a[p][p]
+            for j in range(p + 1, n):
+                a[i][j] = a[i][j] - factor * a[p][j]
+            a[i][p] = factor
+    return _Elimination(a, exchange)
 
 
 class BlockLU(lx.AbstractLinearSolver):
@@ -271,8 +315,12 @@ class BlockLU(lx.AbstractLinearSolver):
 
     def factorise(self, matrices: list[Array]) -> _Factors:
         """The factors of given blocks, such as those of `jacobian`."""
-        factors = [m[..., 0] if m.shape[-1] == 1 else jsp.linalg.lu_factor(m) for m in matrices]
-        return _Factors(factors, self.structure)
+        small = [m.ndim > 2 and m.shape[-1] <= _SMALL for m in matrices]
+        factors = [
+            _eliminate(m) if s else jsp.linalg.lu_factor(m)
+            for m, s in zip(matrices, small, strict=True)
+        ]
+        return _Factors(matrices, factors)
 
     def compute(
         self, state: _Factors, vector: PyTree, options: dict[str, Any]
@@ -284,22 +332,21 @@ class BlockLU(lx.AbstractLinearSolver):
     def solve(self, state: _Factors, vector: PyTree) -> PyTree:
         """The solution, without the report that lineax wants."""
         leaves, treedef = jax.tree.flatten(vector)
-        trans = 1 if state.transposed else 0
         for block, factor in zip(self.structure.blocks, state.factors, strict=True):
             x = block.pack(leaves)
-            if block.size == 1:
-                x = x / factor
+            if isinstance(factor, _Elimination):
+                x = factor.solve(x)
             else:
-                x = jsp.linalg.lu_solve(factor, x[..., None], trans=trans)[..., 0]
+                x = jsp.linalg.lu_solve(factor, x[..., None])[..., 0]
             leaves = block.unpack(x, leaves)
         return jax.tree.unflatten(treedef, leaves)
 
     def transpose(
         self, state: _Factors, options: dict[str, Any]
     ) -> tuple[_Factors, dict[str, Any]]:
-        """The same factors, for the transposed operator."""
+        """The factors of the transposed operator."""
         del options
-        return _Factors(state.factors, state.structure, not state.transposed), {}
+        return self.factorise([jnp.swapaxes(m, -1, -2) for m in state.matrices]), {}
 
     def conj(self, state: _Factors, options: dict[str, Any]) -> tuple[_Factors, dict[str, Any]]:
         """Real matrices only, so nothing changes."""
