@@ -14,7 +14,7 @@ from ._drive import AbstractDrive, Component
 from ._misc import child_key, is_traced, own
 from ._network import Network
 from .components import AbstractComponent, State
-from .solvers import AbstractStepSolver
+from .solvers import AbstractFractionalSolver, AbstractStepSolver
 
 
 class RunState(eqx.Module):
@@ -60,8 +60,9 @@ def start(
     state: Any,
     key: Any,
     dt: float,
+    n_steps: int,
 ) -> RunState:
-    """Where a run starts: from nothing, from a `State`, or where an earlier run ended."""
+    """Where a run of so many steps starts: from nothing, from a `State`, or where another ended."""
     if key is not None:
         check_key(key)
     if not isinstance(state, State | RunState | None):
@@ -99,12 +100,32 @@ def start(
             lambda r: r.model, run, State(kept.y, dly.renewed(new.mem, kept.mem), kept.solver)
         )
     current = run.model
-    if isinstance(current.solver, tuple) and current.solver == ():
-        current = State(current.y, current.mem, solver.init(model, current, dt))
-    inputs = {path: _start_input(path, d, run, solver, default, dt) for path, d in drives.items()}
+    memory = _memory(solver, model, current, dt, n_steps)
+    current = State(current.y, current.mem, memory)
+    inputs = {path: _start_input(path, d, run, default, dt) for path, d in drives.items()}
     run = RunState(current, inputs, run.key, run.step, run.t0, run.dt)
     # Weakly typed leaves would become strong after a step, and everything would compile again.
     return jax.tree.map(lambda x: own(x, jnp.asarray(x).dtype), run)
+
+
+def _memory(
+    solver: AbstractStepSolver, model: AbstractComponent, state: State, dt: float, n_steps: int
+) -> PyTree:
+    """The memory of the solver: as the state carries it, if any, or empty."""
+    kept = state.solver
+    if isinstance(solver, AbstractFractionalSolver):
+        return solver.init(model, state, dt, run=n_steps, kept=kept)
+    new = solver.init(model, state, dt)
+    if isinstance(kept, tuple) and kept == ():
+        return new
+    check_same(
+        new,
+        kept,
+        f"'state' carries the memory of another solver, with which {type(solver).__name__} cannot "
+        "go on (State(state.model.y, state.model.mem) starts anew from there)",
+        ("needed", "given"),
+    )
+    return kept
 
 
 def _origin(run: RunState, step: Array) -> Array:
@@ -116,14 +137,12 @@ def _origin(run: RunState, step: Array) -> Array:
     return jnp.where(run.dt == step, run.t0, moved) if traced else moved
 
 
-def _start_input(
-    path: str, drive: AbstractDrive, run: RunState, solver: Any, key: Array, dt: float
-) -> State:
+def _start_input(path: str, drive: AbstractDrive, run: RunState, key: Array, dt: float) -> State:
     """A known input goes on; a new one, or one of another kind, starts."""
     new = State((), ())
     if isinstance(drive, Component):
         first = drive.component.init(key=child_key(key, "init input " + path), dt=dt)
-        new = State(first.y, first.mem, solver.init(drive.component, first, dt))
+        new = State(first.y, first.mem, drive.solver.init(drive.component, first, dt))
     known = run.inputs.get(path, new)
     same = jax.tree.structure(known) == jax.tree.structure(new) and not differences(new, known)
     return known if same else new

@@ -20,7 +20,7 @@ from ._misc import child_key, is_traced, under_trace
 from ._run_state import RunState as RunState
 from ._run_state import check_same, start
 from .components import AbstractComponent, State
-from .solvers import AbstractStepSolver, ExponentialEuler
+from .solvers import AbstractFractionalSolver, AbstractStepSolver, ExponentialEuler
 
 F = TypeVar("F")
 
@@ -235,7 +235,9 @@ def simulate(
     _check_model(model, solver)
     dt, duration = as_time(dt, "dt"), as_time(duration, "duration", zero=True)
     n_steps = steps_of(duration, dt, "the duration")
-    drives = drv.make_drives(model, inputs, solver, n_steps)
+    # The order of a fractional equation is that of the model, not of what drives it.
+    own_order = isinstance(solver, AbstractFractionalSolver)
+    drives = drv.make_drives(model, inputs, ExponentialEuler() if own_order else solver, n_steps)
     records = rec.make_records(record)
     program = _Program(model, solver, drives, records)
     functions = [
@@ -243,7 +245,7 @@ def simulate(
         for x in (*drives.values(), *records.values())
     ]
     traced = is_traced((program, key, state)) or under_trace(functions)
-    run = start(model, solver, drives, state, key, dt)
+    run = start(model, solver, drives, state, key, dt, n_steps)
     _check_length(run, n_steps)
     # One row of an array over time: the length of a run is no part of its structure.
     acc, full = _blank(program if traced else _with_rows(program, 0, min(n_steps, 1), 1), run)

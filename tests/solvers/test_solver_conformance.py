@@ -51,6 +51,30 @@ ROWS = [
     Row(solvers.EulerMaruyama, solvers.EulerMaruyama, 0.5, noise="integrates"),
     Row(solvers.Milstein, solvers.Milstein, 1, noise="integrates"),
     Row(solvers.StochasticHeun, solvers.StochasticHeun, 1, noise="integrates"),
+    Row(solvers.L1, lambda: solvers.L1(0.7, horizon=401.0), 1, memory=True, approximates=False),
+    Row(
+        solvers.L1,
+        lambda: solvers.L1({"x": 0.7}, implicit=False, reset="clear", window=1.0),
+        1,
+        memory=True,
+        approximates=False,
+        name="L1, explicit, with a window",
+    ),
+    Row(solvers.FastL1, lambda: solvers.FastL1(0.7), 1, approximates=False),
+    Row(
+        solvers.GrunwaldLetnikov,
+        lambda: solvers.GrunwaldLetnikov(1.2, velocity=0.1, horizon=401.0),
+        1,
+        memory=True,
+        approximates=False,
+    ),
+    Row(
+        solvers.AdamsBashforthMoulton,
+        lambda: solvers.AdamsBashforthMoulton(0.7, horizon=401.0),
+        1,
+        memory=True,
+        approximates=False,
+    ),
 ]
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
