@@ -5,6 +5,8 @@ from ._continuation import AbstractContinuation as AbstractContinuation
 from ._continuation import Branch as Branch
 from ._continuation import PseudoArclength as PseudoArclength
 from ._continuation import continue_equilibria as continue_equilibria
+from ._delay_stability import characteristic_roots as characteristic_roots
+from ._delay_stability import hopf_delay as hopf_delay
 from ._equilibria import Equilibria as Equilibria
 from ._equilibria import equilibria as equilibria
 from ._nullclines import Nullclines as Nullclines
@@ -21,9 +23,11 @@ __all__ = [
     "FieldGrid",
     "Nullclines",
     "PseudoArclength",
+    "characteristic_roots",
     "classify",
     "continue_equilibria",
     "equilibria",
     "field_on_grid",
+    "hopf_delay",
     "nullclines",
 ]

@@ -232,6 +232,11 @@ def continue_equilibria(
     method = PseudoArclength() if method is None else method
     root = optx.Newton(rtol=tol, atol=tol) if root_finder is None else root_finder
     field = make_field(model, inputs, state, where, path)
+    if field.lags(field.ravel(), jnp.asarray(low, field.ravel().dtype))[0]:
+        raise ValueError(
+            "the flow has delays, and the Jacobian of a branch would not tell its stability: use "
+            "equilibria, characteristic_roots and hopf_delay."
+        )
     name = names(model, (field.leaf,))[0] if field.leaf is not None else f"input {path}".strip()
     trail, scale, status = _follow(field, low, high, method, root, tol, max_points, progress)
     if throw and not status.ok:

@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 
 from .._record import Status
 from ..components import AbstractComponent, State
+from ._characteristic import longest_lag, roots_at
 from ._field import Field, default_tolerance, make_field, state_index
 from ._stability import classify, sorted_eigenvalues
 
@@ -22,9 +23,10 @@ class Equilibria(eqx.Module):
     """What `equilibria` returns: one row per equilibrium, in the order of the flat state vector.
 
     `y`: like the state, each leaf `[k, ...]`; `eigenvalues`: of the Jacobian, `[k, d]`, 1/ms, the
-    largest real part first; `kinds`: as `classify` names them; `residuals`: the largest absolute
-    derivative that is left, `[k]`; `attempts` and `converged`: how many guesses there were, and
-    how many of them led to one of these; `status`.
+    largest real part first (of a flow with delays the rightmost characteristic roots, at least 4);
+    `kinds`: as `classify` names them; `residuals`: the largest absolute derivative that is left,
+    `[k]`; `attempts` and `converged`: how many guesses there were, and how many of them led to one
+    of these; `status`.
 
     ```python
     >>> from fdyn.components import MorrisLecar
@@ -97,7 +99,8 @@ def equilibria(
     r"""The equilibria of the flow, $f(y^*) = 0$, found from many guesses at once.
 
     All that a component does at an instant (thresholds, resets, arrivals) is left out: these are
-    the equilibria between jumps.
+    the equilibria between jumps. In a flow with delays the past is the equilibrium too, and
+    stability is that of its characteristic roots.
 
     **Arguments:**
 
@@ -162,6 +165,8 @@ def equilibria(
             raise RuntimeError(status.message)
     keep = np.flatnonzero(good)[_distinct(y[good], np.sqrt(tol))]
     values = sorted_eigenvalues(jac[keep])
+    if keep.size and field.lags(jnp.asarray(y[keep[0]]))[0]:
+        values = np.stack([_rightmost(field, jnp.asarray(x), tol) for x in y[keep]])
     return Equilibria(
         jax.vmap(field.unravel)(jnp.asarray(y[keep])),
         values,
@@ -171,6 +176,11 @@ def equilibria(
         int(good.sum()),
         status,
     )
+
+
+def _rightmost(field: Field, y: Array, tol: float) -> np.ndarray:
+    """The characteristic roots that decide about stability where there are delays."""
+    return roots_at(field, y, None, max(y.size, 4), longest_lag(field, y, None, None), tol)[0]
 
 
 def _draw(field: Field, box: Mapping[str, tuple[float, float]], n: int, key: Array) -> Array:

@@ -14,7 +14,15 @@ from .. import _drive as drv
 from .._misc import nearest
 from .._select import select
 from .._tree import leaf_paths
-from ..components import AbstractComponent, Args, State, vector_field
+from ..components import (
+    AbstractComponent,
+    AbstractHistory,
+    Args,
+    ConstantHistory,
+    State,
+    vector_field,
+)
+from ..components._history import Asked, AskedHistory
 from ..components._input import AbstractStatelessInput
 
 
@@ -39,7 +47,14 @@ class Field(eqx.Module):
         return ravel_pytree(self.state.y)[1](y)
 
     def __call__(self, y: Array, p: Array | None = None) -> Array:
-        """The derivative at the state `y`, `[d]`, and the value `p` of what varies."""
+        """The derivative at the state `y`, `[d]`, and the value `p` of what varies.
+
+        The past is taken to be the same as the present, as it is at an equilibrium.
+        """
+        return self.rate(y, p, ConstantHistory(self.unravel(y)))
+
+    def rate(self, y: Array, p: Array | None, hist: AbstractHistory) -> Array:
+        """The derivative at the state `y`, `[d]`, with this past."""
         model, u = self.model, self.u
         if self.leaf is not None and p is not None:
             leaves, treedef = jax.tree.flatten(model)
@@ -48,8 +63,14 @@ class Field(eqx.Module):
         elif self.path is not None:
             u = drv.add_drive(u, self.path, p)
         t = jnp.zeros((), y.dtype)
-        rate = vector_field(model)(t, self.unravel(y), Args(self.state.mem, u))
+        rate = vector_field(model)(t, self.unravel(y), Args(self.state.mem, u, hist=hist))
         return ravel_pytree(rate)[0]
+
+    def lags(self, y: Array, p: Array | None = None) -> tuple[list[Any], bool]:
+        """The delays that the flow asks for at the state `y`, and whether of derivatives."""
+        asked = Asked()
+        self.rate(y, p, AskedHistory(self.unravel(y), asked))
+        return asked.lags, asked.neutral
 
     def jacobian(self, y: Array, p: Array | None = None) -> Array:
         """The matrix of derivatives at `y`, `[d, d]`."""

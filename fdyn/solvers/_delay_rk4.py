@@ -130,7 +130,7 @@ class DelayRK4(AbstractStepSolver):
         if parts == 1:
             return ends
         # Breaks are times since the start, from which the ring counts its steps.
-        place = self.breaks / ring.dt - ring.n.astype(ring.dt.dtype)
+        place = self.breaks.astype(ring.dt.dtype) / ring.dt - ring.n.astype(ring.dt.dtype)
         inside = (place > 1e-6) & (place < 1 - 1e-6)
         place = jnp.sort(jnp.where(inside, place, 1))
         place = jnp.concatenate([place, jnp.ones(max(parts - place.size, 0), place.dtype)])
