@@ -37,7 +37,8 @@ def mask_like(tree: PyTree, mask: Array) -> PyTree:
 def with_fired(
     model: AbstractComponent, t: Array, y: PyTree, args: Args, fired: Array | None = None
 ) -> Args:
-    """The arguments with the events that a jump is told of; none by default."""
+    """The arguments with the events that a jump is told of, or another number for each of them;
+    none by default."""
     events = model.events(t, y, args)
     if fired is None:
         fired = jnp.zeros(sum(x.size for x in jax.tree.leaves(events)), bool)
@@ -57,6 +58,10 @@ class Segment(eqx.Module):
     high: Array
     side: Array
 
+    def of(self, mem: PyTree) -> "Segment":
+        """The same with another memory."""
+        return Segment(mem, self.start, self.low, self.high, self.side)
+
 
 class Crossing(eqx.Module):
     """The first change of side of any event function, as one function that crosses zero upward.
@@ -67,13 +72,30 @@ class Crossing(eqx.Module):
 
     model: AbstractComponent
     args: Callable[[Array, Segment], Args]
+    rest: "Rest | None" = None
 
     def __call__(self, t: Array, y: PyTree, args: Segment, **kwargs: Any) -> Array:
         """The maximum, scaled; negative at the start of the segment, whatever rounding says."""
         del kwargs
         g = values(self.model, t, y, self.args(t, args))
-        h = jnp.max(jnp.where(args.side, -g, g)) * _SCALE
+        h = jnp.max(jnp.where(args.side, -g, g), initial=-jnp.inf)
+        if self.rest is not None:
+            h = jnp.maximum(h, self.rest(t, y, args))
+        h = h * _SCALE
         return jnp.where(t > args.start, h, -jnp.ones_like(h))
+
+
+class Rest(eqx.Module):
+    r"""Positive at rest: $\mathrm{atol} + \mathrm{rtol}\,|y| - |f|$, the condition of
+    `diffrax.steady_state_event` as a function that crosses zero."""
+
+    field: Callable[[Array, PyTree, Segment], PyTree]
+    controller: Any
+
+    def __call__(self, t: Array, y: PyTree, seg: Segment) -> Array:
+        """How far within the tolerances of the step size controller the flow has died out."""
+        c = self.controller
+        return c.atol + c.rtol * c.norm(y) - c.norm(self.field(t, y, seg))
 
 
 class FirstCrossing(optx.AbstractRootFinder):
@@ -240,14 +262,24 @@ def _node_state(y: PyTree, args: Args, path: str) -> tuple[PyTree, Args]:
     return y, Args(mem)
 
 
-def outputs(model: AbstractComponent, t: Array, y: PyTree, args: Args, out: PyTree) -> PyTree:
-    """Where the outputs of the components that have events are not zero."""
+def outputs(
+    model: AbstractComponent,
+    t: Array,
+    y: PyTree,
+    args: Args,
+    out: PyTree,
+    fn: Callable[[Array, PyTree], Array],
+) -> PyTree:
+    """What `fn` makes of each output and of the tree of `args.fired`, one component after the
+    other, of those that have events."""
     if isinstance(model, Network):
         parts = {
-            name: outputs(node, t, y[name], Args(args.mem[name]), out[name])
+            name: outputs(
+                node, t, y[name], Args(args.mem[name], None, args.fired[name]), out[name], fn
+            )
             for name, node in model.nodes.items()
         }
         return {name: part for name, part in parts.items() if part}
     if not jax.tree.leaves(eqx.filter_eval_shape(model.events, t, y, args)):
         return {}
-    return jax.tree.map(lambda x: x != 0, out)
+    return jax.tree.map(lambda x: fn(x, args.fired), out)

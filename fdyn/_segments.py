@@ -12,13 +12,14 @@ from jaxtyping import PyTree
 
 from . import _drive as drv
 from . import _events as ev
+from . import _ties as ties
 from .components import AbstractComponent, Args, State, vector_field
 
 # One call of the solver makes at most this many steps, and fills in at most so many of the times
 # asked for; then it goes on with a new one. Both bound the memory that one call needs.
 CALL_STEPS = 256
 CALL_ROWS = 256
-RUNNING, DONE, STUCK, STEPS, EVENTS, SEGMENTS = range(6)
+RUNNING, DONE, STUCK, STEPS, EVENTS, SEGMENTS, RESTLESS = range(7)
 
 
 class Program(eqx.Module):
@@ -38,6 +39,8 @@ class Program(eqx.Module):
     key: Array
     adjoint: diffrax.AbstractAdjoint
     dense: bool = eqx.field(static=True)
+    steady: bool = eqx.field(static=True)
+    traced: bool = eqx.field(static=True, default=False)
 
     def args(self, t: Array, seg: ev.Segment) -> Args:
         """The input at `t`, read on the near side of its discontinuities."""
@@ -76,10 +79,12 @@ class Run(eqx.Module):
     row: Array
     counts: dict[str, Array]
     code: Array
+    leaf: Array
 
 
 class Events(eqx.Module):
-    """The instants at which something fired, and which outputs."""
+    """The instants at which something fired, and which outputs; where derivatives may be taken,
+    `fired` holds their times instead of flags, infinite for those that did not."""
 
     times: Array
     fired: PyTree
@@ -111,33 +116,57 @@ def start(program: Program, t: Array, state: State) -> Run:
     ys = jax.tree.map(lambda x: jnp.full((program.ts.size, *x.shape), jnp.nan, x.dtype), y)
     zero = jnp.zeros((), jnp.int32)
     counts: dict[str, Array] = {k: zero for k in ("accepted", "rejected", "segments", "events")}
-    return Run(t, y, mem, side & ~due, due, ys, zero, counts, zero)
+    return Run(t, y, mem, side & ~due, due, ys, zero, counts, zero, zero)
+
+
+def _fired(program: Program, t: Array, y: PyTree, args: Args, out: PyTree, tau: Array) -> PyTree:
+    """Which outputs are there at an instant, or, where derivatives may be taken, when each is."""
+    if not program.traced:
+        none = ev.with_fired(program.model, t, y, args)
+        return ev.outputs(program.model, t, y, none, out, lambda x, _: x != 0)
+    late = ev.with_fired(program.model, t, y, args, tau)
+    return ev.outputs(
+        program.model, t, y, late, out, lambda x, d: jnp.where(x != 0, t + ties.own(x, d), jnp.inf)
+    )
 
 
 def _no_events(program: Program, run: Run, capacity: int) -> Events:
     def out(run: Run) -> PyTree:
         args = program.args(run.t, program.segment(run.t, run.mem, run.side))
-        args = ev.with_fired(program.model, run.t, run.y, args)
-        _, _, out = program.model.jump(run.t, run.y, args, dt=run.t, key=program.key)
-        return ev.outputs(program.model, run.t, run.y, args, out)
+        told = ev.with_fired(program.model, run.t, run.y, args)
+        _, _, out = program.model.jump(run.t, run.y, told, dt=run.t, key=program.key)
+        return _fired(program, run.t, run.y, args, out, jnp.zeros(run.side.size, run.t.dtype))
 
-    shapes = eqx.filter_eval_shape(out, run)
-    fired = jax.tree.map(lambda s: jnp.zeros((capacity, *s.shape), bool), shapes)
+    def blank(s: Any) -> Array:
+        fill = False if s.dtype == bool else jnp.inf
+        return jnp.full((capacity, *s.shape), fill, s.dtype)
+
+    fired = jax.tree.map(blank, eqx.filter_eval_shape(out, run))
     return Events(jnp.full(capacity, jnp.inf, run.t.dtype), fired, jnp.zeros((), jnp.int32))
 
 
 def _integrate(
     program: Program, run: Run, seg: ev.Segment, end: Array
-) -> tuple[diffrax.Solution, tuple[Array, PyTree], PyTree]:
-    """The flow from `run.t` to `end` or to the first event; its last state, and the rows of the
-    times asked for."""
+) -> tuple[diffrax.Solution, tuple[Array, PyTree], PyTree, tuple[Array, Array]]:
+    """The flow from `run.t` to `end` or to the first event; its last state, the rows of the times
+    asked for, and whether it ended at an event or came to rest."""
     size = min(program.ts.size, CALL_ROWS)
     rows = jax.lax.dynamic_slice_in_dim(_padded(program.ts), run.row, size)
-    event = None
-    if run.side.size:
+    rows = jnp.clip(rows, run.t, end)
+    event, steps = None, CALL_STEPS
+    rest = ev.Rest(program.field, program.controller) if program.steady else None
+    if run.side.size or program.steady:
         tol = program.tol(run.t)
         finder = ev.FirstCrossing(rtol=4 * jnp.finfo(tol.dtype).eps, atol=tol / 4)
-        event = diffrax.Event(ev.Crossing(program.model, program.args), finder, direction=True)
+        crossing = ev.Crossing(program.model, program.args, rest)
+        event = diffrax.Event(crossing, finder, direction=True)
+    subs: Any = {"end": diffrax.SubSaveAt(t1=True), "rows": diffrax.SubSaveAt(ts=rows)}
+    if program.steady:
+        subs = diffrax.SubSaveAt(t1=True)
+    elif isinstance(program.adjoint, diffrax.BacksolveAdjoint):
+        # It knows one list of times only, and must get to the last of them in one call.
+        subs = diffrax.SubSaveAt(ts=jnp.append(rows, end))
+        steps = None
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(program.field),
         program.solver,
@@ -146,22 +175,34 @@ def _integrate(
         dt0=program.dt0,
         y0=run.y,
         args=seg,
-        saveat=diffrax.SaveAt(
-            subs={
-                "end": diffrax.SubSaveAt(t1=True),
-                "rows": diffrax.SubSaveAt(ts=jnp.clip(rows, run.t, end)),
-            },
-            dense=program.dense,
-        ),
+        saveat=diffrax.SaveAt(subs=subs, dense=program.dense),
         stepsize_controller=program.controller,
         adjoint=program.adjoint,
         event=event,
-        max_steps=CALL_STEPS,
+        max_steps=steps,
         throw=False,
     )
+    t, ys = _parts(sol, subs)
+    hit = sol.result == diffrax.RESULTS.event_occurred
+    still = jnp.zeros((), bool)
+    if rest is not None:
+        y = ys["end"]
+        g = ev.values(program.model, t, y, program.args(t, seg))
+        first = jnp.max(jnp.where(seg.side, -g, g), initial=-jnp.inf)
+        still = hit & (rest(t, y, seg) >= first)
+    return sol, (t, ys["end"]), ys["rows"], (hit & ~still, still)
+
+
+def _parts(sol: diffrax.Solution, subs: Any) -> tuple[Array, dict[str, PyTree]]:
+    """The time and the state at the end, and the rows before."""
     ts: Any = sol.ts
     ys: Any = sol.ys
-    return sol, (ts["end"][0], jax.tree.map(lambda x: x[0], ys["end"])), ys["rows"]
+    if isinstance(subs, dict):
+        return ts["end"][0], {"end": jax.tree.map(lambda x: x[0], ys["end"]), "rows": ys["rows"]}
+    # The adjoints that lead here give no derivatives of times.
+    last = jax.lax.stop_gradient(ts[-1])
+    end = jax.tree.map(lambda x: x[-1], ys)
+    return last, {"end": end, "rows": jax.tree.map(lambda x: x[: max(len(x) - 1, 1)], ys)}
 
 
 def _padded(ts: Array) -> Array:
@@ -177,9 +218,8 @@ def _body(program: Program, run: Run, events: Events) -> tuple[Run, Events, diff
     last = _padded(program.ts)[run.row + min(program.ts.size, CALL_ROWS) - 1]
     stop = jnp.where(run.row + CALL_ROWS < program.ts.size, jnp.minimum(stop, last), stop)
     stop = jnp.where(jnp.any(run.due), run.t, jnp.maximum(stop, run.t))
-    sol, end, rows = _integrate(program, run, seg, stop)
+    sol, end, rows, (hit, rest) = _integrate(program, run, seg, stop)
     t, y = end
-    hit = sol.result == diffrax.RESULTS.event_occurred
     made = sol.stats["num_accepted_steps"]
 
     args = program.args(t, seg)
@@ -190,17 +230,31 @@ def _body(program: Program, run: Run, events: Events) -> tuple[Run, Events, diff
     fired = turned & ~run.side
     # The clock that ended the segment ends exactly, whatever the sum of the times rounds to.
     dt = jnp.where(t >= run.t + clock, clock, t - run.t)
-    told = ev.with_fired(model, t, y, args, fired)
-    y2, mem2, out = model.jump(t, y, told, dt=dt, key=program.key)
+
+    def jump(t: Array, y: PyTree, mem: PyTree, fired: Array, dt: Array) -> tuple:
+        told = ev.with_fired(model, t, y, Args(mem, program.args(t, seg).u), fired)
+        return model.jump(t, y, told, dt=dt, key=program.key)
+
+    y2, mem2, out = jump(t, y, run.mem, fired, dt)
     new = ev.values(model, t, y2, Args(mem2, args.u))
     side, due = ev.after_jump(g, new, run.side, turned, fired)
+    tau = jnp.zeros_like(g)
+    if program.traced:
+        # What a jump brings about comes with it and has no time of its own.
+        found = fired & ~jnp.any(run.due)
+        tau = ties.delays(g, slope, found, hit)
+        flow = lambda t, y, mem: program.field(t, y, seg.of(mem))  # noqa: E731
+        y2, mem2 = ties.moved(jump, flow, (t, y, run.mem, dt), (y2, mem2), found, hit, tau)
 
     # Many steps that lead nowhere mean a singularity, or a state or input that is not finite.
-    went = hit | (t >= stop) | (t - run.t > program.tol(t))
-    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves((y, y2))]))
+    went = hit | rest | (t >= stop) | (t - run.t > program.tol(t))
+    leaves = list(zip(jax.tree.leaves(y), jax.tree.leaves(y2), strict=True))
+    wrong = ~jnp.stack([jnp.all(jnp.isfinite(a)) & jnp.all(jnp.isfinite(b)) for a, b in leaves])
+    finite = ~jnp.any(wrong)
     allowed = (
         (sol.result == diffrax.RESULTS.successful)
         | hit
+        | rest
         | (sol.result == diffrax.RESULTS.max_steps_reached)
     )
     ok = went & finite & allowed
@@ -212,25 +266,41 @@ def _body(program: Program, run: Run, events: Events) -> tuple[Run, Events, diff
         "segments": run.counts["segments"] + 1,
         "events": run.counts["events"] + n_fired,
     }
-    code = jnp.where((t >= program.t1) & ~jnp.any(due), DONE, RUNNING)
+    ended = RESTLESS if program.steady else DONE
+    code = jnp.where((t >= program.t1) & ~jnp.any(due), ended, RUNNING)
+    code = jnp.where(rest, DONE, code)
     spent = counts["accepted"] + counts["rejected"] >= program.max_steps
     code = jnp.where((code == RUNNING) & spent, STEPS, code)
     code = jnp.where(full, EVENTS, jnp.where(ok, code, STUCK)).astype(jnp.int32)
     ys, row = _save_rows(program, run, rows, t)
-    next_run = Run(t, y2, mem2, side, due, ys, row, counts, code)
+    next_run = Run(t, y2, mem2, side, due, ys, row, counts, code, run.leaf)
     # A segment that fails is left out, so that the state at its start can be gone on from.
     keep = ok & ~full
-    failed = eqx.tree_at(lambda r: r.code, run, code)
+    leaf = _suspect(program, run, seg, wrong)
+    failed = eqx.tree_at(lambda r: (r.code, r.leaf), run, (code, leaf))
     run = jax.tree.map(lambda a, b: _select(keep, a, b), next_run, failed)
 
     slot = jnp.where(keep & (n_fired > 0), events.n, events.times.size)
-    flags = ev.outputs(model, t, y2, Args(mem2, args.u), out)
+    flags = _fired(program, t, y2, Args(mem2, args.u), out, tau)
     events = Events(
         events.times.at[slot].set(t, mode="drop"),
         jax.tree.map(lambda a, b: a.at[slot].set(b, mode="drop"), events.fired, flags),
         events.n + jnp.where(keep, n_fired, 0),
     )
     return run, events, sol
+
+
+def _suspect(program: Program, run: Run, seg: ev.Segment, wrong: Array) -> Array:
+    """The leaf to name where the solver cannot go on: one that is not finite, else the one that
+    changes fastest for its size."""
+
+    def pace(f: Array, y: Array) -> Array:
+        ratio = jnp.max(jnp.abs(f) / (jnp.abs(y) + 1), initial=0.0)
+        return jnp.where(jnp.isnan(ratio), jnp.inf, ratio)
+
+    f = program.field(run.t, run.y, seg)
+    paces = jax.tree.leaves(jax.tree.map(pace, f, run.y))
+    return jnp.argmax(jnp.where(wrong, jnp.inf, jnp.stack(paces))).astype(jnp.int32)
 
 
 def _select(ok: Array, new: Array, old: Array) -> Array:
@@ -249,7 +319,7 @@ def _save_rows(program: Program, run: Run, rows: PyTree, t: Array) -> tuple[PyTr
 
 @eqx.filter_jit
 def advance(
-    program: Program, run: Run, capacity: int, max_segments: int | None, kind: str
+    program: Program, run: Run, capacity: int, max_segments: int | None, kind: Any
 ) -> tuple[Run, Events]:
     """Segments until the end, a failure, or full buffers."""
 
@@ -261,7 +331,7 @@ def advance(
     def body(carry: tuple[Run, Events]) -> tuple[Run, Events]:
         return _body(program, *carry)[:2]
 
-    loop = "checkpointed" if kind == "checkpointed" else "lax"
+    loop = "lax" if kind == "chunk" else kind
     start = (run, _no_events(program, run, capacity))
     run, events = eqxi.while_loop(cond, body, start, max_steps=max_segments, kind=loop)
     code = jnp.where((run.code == RUNNING) & (kind != "chunk"), SEGMENTS, run.code)

@@ -69,6 +69,7 @@ class Solution(eqx.Module):
     ys: PyTree
     event_times: Any
     fired: PyTree
+    fired_at: PyTree
     state: Any
     status: Status
     stats: dict[str, Any]
@@ -122,3 +123,25 @@ class Solution(eqx.Module):
         row, index = np.nonzero(mask.reshape(mask.shape[0], -1))
         size = math.prod(mask.shape[1:])
         return SpikeTrains(np.asarray(self.event_times)[row], index, size)
+
+    def spike_times(self, name: str, count: int) -> Array:
+        r"""The first `count` spikes (ms) of each unit of an output such as `"E.spike"`,
+        `[..., count]`, infinite where there are fewer.
+
+        Unlike `spikes` it works inside of `jit`, `vmap` and `grad`. The derivative of a time is
+        that of the unit's own threshold crossing, $dt = -dg / \dot g$, also where several units
+        spike at the same instant.
+        """
+        found = _tree.get(self.fired, _tree.split(name))
+        if found is None or isinstance(found, dict):
+            raise _tree.unknown("solution, spike times", name, _tree.leaf_paths(self.fired))
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"'count' must be a positive whole number, got {count!r}.")
+        if self.fired_at is None:
+            times = jnp.asarray(self.event_times)
+            times = jnp.where(found, times.reshape(-1, *[1] * (found.ndim - 1)), jnp.inf)
+        else:
+            times = _tree.get(self.fired_at, _tree.split(name))
+        first = jnp.moveaxis(jnp.sort(times, axis=0)[:count], 0, -1)
+        missing = [(0, 0)] * (first.ndim - 1) + [(0, count - first.shape[-1])]
+        return jnp.pad(first, missing, constant_values=jnp.inf)

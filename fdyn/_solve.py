@@ -1,5 +1,6 @@
 """`solve`: a model with adaptive steps and exactly located events, on diffrax."""
 
+import dataclasses
 from typing import Any
 
 import diffrax
@@ -7,21 +8,19 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jax import Array
 
-from . import _drive as drv
 from . import _events as ev
 from . import _segments as seg
+from . import _solve_arguments as arg
 from . import _tree
-from ._grid import as_time
-from ._misc import child_key, is_traced, magnitude, own, under_trace
+from ._misc import is_traced, under_trace
 from ._network import paths_of, unit_of
 from ._record import Status
-from ._run_state import RunState, check_key, check_same
+from ._run_state import RunState
 from ._solution import Dense, Solution
-from .components import AbstractComponent, Args, State
-from .solvers import Euler
+from .components import AbstractComponent, State
+from .solvers._controller import controller
 
 _CHUNK_EVENTS = 256
 _MAX_EVENTS = {"plain": 1_000_000, "traced": 1000}
@@ -42,6 +41,7 @@ def solve(
     t0: Any = None,
     ts: Any = None,
     dense: bool = False,
+    steady: bool = False,
     breaks: Any = (),
     max_events: int | None = None,
     max_steps: int | None = None,
@@ -107,28 +107,39 @@ def solve(
     section II.6; spiking networks as hybrid systems, Brette et al. 2007, J. Comput. Neurosci.
     23:349, section 2.2.
     """
-    _check_arguments(model, solver, key)
+    arg.check_arguments(model, solver, key, adjoint, steady)
+    if steady and (ts is not None or dense):
+        raise ValueError(
+            "steady=True keeps the steady state only, which comes at a time not known before: "
+            "leave out 'ts' and 'dense'."
+        )
+    if steady and stepsize_controller and not hasattr(stepsize_controller, "rtol"):
+        raise ValueError(
+            "steady=True takes the tolerances of the step size controller, which "
+            f"{type(stepsize_controller).__name__} does not have: use diffrax.PIDController."
+        )
     ev.check_delays(model)
     default = jax.random.key(0) if key is None else key
-    start, state, found_key = _state_of(model, state, default)
-    t0 = start if t0 is None else _time(t0, "t0")
-    t1 = t0 + _time(duration, "duration", positive=True)
-    drives, states = _inputs(model, inputs, default)
+    start, state, found_key = arg.state_of(model, state, default)
+    t0 = start if t0 is None else arg.as_ms(t0, "t0")
+    t1 = t0 + arg.as_ms(duration, "duration", positive=True)
+    drives, states = arg.inputs(model, inputs, default)
     program = seg.Program(
         model=model,
         drives=drives,
         states=states,
         solver=solver,
-        controller=_controller(stepsize_controller, rtol, atol, solver),
-        dt0=None if dt0 is None else _time(dt0, "dt0", positive=True),
+        controller=controller(stepsize_controller, rtol, atol, solver),
+        dt0=None if dt0 is None else arg.as_ms(dt0, "dt0", positive=True),
         t1=t1,
-        ts=_times(ts, t0, t1),
-        breaks=_breaks(breaks),
+        ts=arg.times(ts, t0, t1),
+        breaks=arg.breaks(breaks),
         max_events=jnp.zeros((), jnp.int32),
         max_steps=jnp.zeros((), jnp.int32),
         key=default,
         adjoint=adjoint,
         dense=bool(dense),
+        steady=bool(steady),
     )
     functions = [getattr(drive, "fn", None) for drive in drives.values()]
     traced = is_traced((program, state, t0)) or under_trace(functions)
@@ -147,6 +158,7 @@ def solve(
         tuple(jnp.array(x, jnp.int32) for x in limits),
     )
     if traced:
+        program = dataclasses.replace(program, traced=True)
         run, events = _traced(program, t0, state, *limits)
         dense_out = None
     else:
@@ -162,19 +174,18 @@ def _traced(
             "dense=True has no meaning inside jit, vmap and grad, where the number of steps is "
             "not known: give the times you need as 'ts'."
         )
-    forward = isinstance(program.adjoint, diffrax.ForwardMode)
-    if not (forward or isinstance(program.adjoint, diffrax.RecursiveCheckpointAdjoint)):
-        raise ValueError(
-            "'adjoint' must be diffrax.RecursiveCheckpointAdjoint() or diffrax.ForwardMode(), "
-            f"got {type(program.adjoint).__name__}."
-        )
+    kind = arg.loop_kind(program.adjoint)
     run = seg.start(program, t0, state)
     # Up to four segments per event: to the crossing, the way back, a clock, its rounding.
     events = 4 * max_events if run.side.size else 0
     rows = program.ts.size // seg.CALL_ROWS
     segments = events + program.breaks.size + rows + max_steps // seg.CALL_STEPS + 8
+    if run.side.size and isinstance(program.adjoint, diffrax.BacksolveAdjoint):
+        raise ValueError(
+            "diffrax.BacksolveAdjoint() knows no events, and this "
+            f"{type(program.model).__name__} has some: use diffrax.RecursiveCheckpointAdjoint()."
+        )
     capacity = max_events if run.side.size else 1
-    kind = "lax" if forward else "checkpointed"
     return seg.advance(program, run, capacity, segments, kind)
 
 
@@ -237,7 +248,7 @@ def _solution(
     traced: bool,
     throw: bool,
 ) -> Solution:
-    ts = program.ts
+    ts = run.t[None] if program.steady else program.ts
     # The end of the solve is kept after its jump, like every other time.
     at_end = (jnp.arange(ts.size, dtype=jnp.int32) >= run.row) & (ts <= run.t)
     ys = jax.tree.map(
@@ -253,7 +264,7 @@ def _solution(
     else:
         status = _status(program, run, limits)
         if throw and not status.ok:
-            kind = FloatingPointError if int(run.code) == seg.STUCK else RuntimeError
+            kind = FloatingPointError if status.leaf else RuntimeError
             raise kind(status.message)
         n = int(run.row) + int(at_end.sum())
         ts, ys = ts[:n], jax.tree.map(lambda x: x[:n], ys)
@@ -263,149 +274,33 @@ def _solution(
         path: unit_of(program.model, _tree.split(path))
         for path in paths_of(run.y, events.fired, ())
     }
-    return Solution(ts, ys, events.times, events.fired, end, status, run.counts, units, dense)
+    fired, times = events.fired, None
+    if traced:
+        fired, times = jax.tree.map(jnp.isfinite, fired), fired
+    return Solution(ts, ys, events.times, fired, times, end, status, run.counts, units, dense)
 
 
 def _status(program: seg.Program, run: seg.Run, limits: list[int]) -> Status:
     t, code = float(run.t), int(run.code)
     if code == seg.DONE:
         return Status(True)
+    leaf = _tree.leaf_paths(run.y)[int(run.leaf)] if code == seg.STUCK else ""
     reason = {
-        seg.STUCK: "the solver could not go on: its steps became too small, or the state is not "
-        "finite. Does the solution exist up to there? Try an implicit solver such as "
-        "diffrax.Kvaerno5() for stiff equations, and look at the parameters and inputs",
+        seg.STUCK: f"the solver could not go on: {leaf!r} is not finite, or changes so fast that "
+        "the steps became too small. Does the solution exist up to there? Try an implicit solver "
+        "such as diffrax.Kvaerno5() for stiff equations, and look at the parameters and inputs of "
+        "that part",
         seg.STEPS: f"max_steps = {limits[1]} solver steps were not enough. Allow more, use larger "
         "tolerances, or an implicit solver such as diffrax.Kvaerno5() for stiff equations",
         seg.EVENTS: f"there were more events than max_events = {limits[0]} instants. Allow more, "
         "or look for a neuron that fires without end",
+        seg.RESTLESS: "no steady state was reached until then. Allow a longer duration or larger "
+        "tolerances, or look whether the model comes to rest at all",
     }[code]
     return Status(
         False,
         t,
-        "",
+        leaf,
         f"solve stopped at t = {t:g} ms of {float(program.t1):g}: {reason}. "
         "With throw=False what came before is returned.",
     )
-
-
-def _check_arguments(model: Any, solver: Any, key: Any) -> None:
-    if not isinstance(model, AbstractComponent):
-        raise ValueError(f"'model' must be an AbstractComponent, got {type(model).__name__}.")
-    if not isinstance(solver, diffrax.AbstractSolver):
-        raise ValueError(
-            "'solver' must be a solver of diffrax such as diffrax.Tsit5() (an instance); got "
-            f"{solver!r}. Fixed-step solvers belong to fdyn.simulate."
-        )
-    if key is not None:
-        check_key(key)
-
-
-def _state_of(model: AbstractComponent, state: Any, key: Array) -> tuple[Array, State, Array]:
-    """The time, the state and the key to start with."""
-    zero = jnp.zeros((), jnp.result_type(float))
-    new = model.init(key=child_key(key, "init"), dt=1.0)
-    if not isinstance(state, State | RunState | None):
-        raise ValueError(
-            "'state' must be a State, or the .state of an earlier recording or solution; "
-            f"got {type(state).__name__}."
-        )
-    current = new if state is None else state.model if isinstance(state, RunState) else state
-    # Weakly typed leaves would become strong after a jump.
-    found = jax.tree.map(lambda x: own(x, jnp.asarray(x).dtype), State(current.y, current.mem))
-    what = f"'state' does not belong to this {type(model).__name__}"
-    check_same(State(new.y, new.mem), found, what, ("needed", "given"))
-    if isinstance(state, RunState):
-        return state.time, found, state.key
-    return zero, found, key
-
-
-def _time(value: Any, name: str, *, positive: bool = False) -> Array:
-    value = magnitude(value, "ms", name)
-    if not is_traced(value):
-        value = as_time(value, name) if positive else float(value)
-        if not np.isfinite(value):
-            raise ValueError(f"'{name}' must be a finite number of ms, got {value}.")
-    return jnp.asarray(value, jnp.result_type(float))
-
-
-def _times(ts: Any, t0: Array, t1: Array) -> Array:
-    if ts is None:
-        return t1[None]
-    ts = magnitude(ts, "ms", "ts")
-    if is_traced((ts, t0, t1)):
-        return jnp.atleast_1d(ts)
-    array = np.atleast_1d(np.asarray(ts, jnp.result_type(float)))
-    if array.ndim != 1 or not array.size or not np.isfinite(array).all():
-        raise ValueError("'ts' must be one or more finite times (ms).")
-    if not (np.diff(array) > 0).all():
-        raise ValueError("'ts' must be times (ms) in increasing order, each only once.")
-    if array[0] < float(t0) or array[-1] > float(t1):
-        raise ValueError(
-            f"'ts' must lie between the start, {float(t0):g} ms, and the end, {float(t1):g} ms; "
-            f"got {array[0]:g} to {array[-1]:g} ms."
-        )
-    return jnp.asarray(array)
-
-
-def _breaks(breaks: Any) -> Array:
-    breaks = magnitude(breaks, "ms", "breaks")
-    if is_traced(breaks):
-        return jnp.atleast_1d(breaks)
-    array = np.atleast_1d(np.asarray(breaks, jnp.result_type(float)))
-    if array.ndim != 1 or not np.isfinite(array).all():
-        raise ValueError("'breaks' must be finite times (ms).")
-    return jnp.asarray(array)
-
-
-def _controller(
-    controller: diffrax.AbstractStepSizeController | None,
-    rtol: Any,
-    atol: Any,
-    solver: diffrax.AbstractSolver,
-) -> diffrax.AbstractStepSizeController:
-    if controller is not None:
-        return controller
-    dtype = jnp.result_type(float)
-    usual = (1e-7, 1e-9) if dtype == jnp.float64 else (1e-5, 1e-7)
-    tolerances = [
-        given if given is not None else x for given, x in zip((rtol, atol), usual, strict=True)
-    ]
-    for name, value in zip(("rtol", "atol"), tolerances, strict=True):
-        if not is_traced(value) and not value > 0:
-            raise ValueError(f"'{name}' must be positive, got {value!r}.")
-    # Arrays, since other tolerances must not compile anew; the worst variable counts, since the
-    # accuracy of a neuron must not depend on how many others there are.
-    rtol, atol = (jnp.asarray(x, dtype) for x in tolerances)
-    # Measured on Hodgkin-Huxley spikes: with an integral controller alone an implicit solver
-    # rejects every second step, with this one every fifth; an explicit one is better off without.
-    p, i = (0.4, 0.3) if isinstance(solver, diffrax.AbstractImplicitSolver) else (0.0, 1.0)
-    return diffrax.PIDController(
-        rtol=rtol, atol=atol, norm=optx.max_norm, pcoeff=jnp.asarray(p), icoeff=jnp.asarray(i)
-    )
-
-
-def _inputs(
-    model: AbstractComponent, inputs: Any, key: Array
-) -> tuple[dict[str, drv.AbstractDrive], dict[str, State]]:
-    """The inputs, and the (empty) states of those that are components."""
-    drives = drv.make_drives(model, inputs, Euler(), None)
-    states = dict.fromkeys(drives, State((), ()))
-    for path, drive in drives.items():
-        if not isinstance(drive, drv.Component):
-            continue
-        component = drive.component
-        state = component.init(key=key, dt=1.0)
-        states[path] = State(state.y, state.mem)
-        one = jnp.ones((), jnp.result_type(float))
-
-        def output(x: Any, component: Any = component, state: State = state, t: Array = one) -> Any:
-            dt, key = x
-            return component.jump(t, state.y, Args(state.mem), dt=dt, key=key)[2]
-
-        if jax.tree.leaves(state) or ev.depends(output, (one, key)):
-            raise ValueError(
-                f"solve: the input {path or type(component).__name__!r} is a "
-                f"{type(component).__name__}, which is random, has a state of its own or depends "
-                "on a time step. Use simulate, or a function of time."
-            )
-    return drives, states
