@@ -17,6 +17,8 @@ from ._l1 import L1 as L1
 from ._milstein import Milstein as Milstein
 from ._mittag_leffler import mittag_leffler as mittag_leffler
 from ._noise import brownian_path as brownian_path
+from ._rosenbrock import RODAS3 as RODAS3
+from ._rosenbrock import RODAS4 as RODAS4
 from ._runge_kutta import RK2 as RK2
 from ._runge_kutta import RK3 as RK3
 from ._runge_kutta import RK4 as RK4
@@ -56,6 +58,8 @@ __all__ = [
     "RK3",
     "RK38",
     "RK4",
+    "RODAS3",
+    "RODAS4",
     "Ralston",
     "SSPRK3",
     "StochasticHeun",
