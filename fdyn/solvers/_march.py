@@ -92,9 +92,11 @@ def march(
     rows, made, status = _chunks(problem, start, counts, progress)
     if throw and not status.ok:
         raise FloatingPointError(status.message)
-    ys = jax.tree.map(lambda y, *x: jnp.asarray(np.concatenate([y[None], *x])), model.y0, *rows)
+    ys = jax.tree.map(lambda y, *x: np.concatenate([np.asarray(y)[None], *x]), model.y0, *rows)
     kept = len(jax.tree.leaves(ys)[0])
-    return Trajectory(jnp.asarray(ts[:kept]), ys, status, {"steps": made})
+    # Unlike jnp.asarray this compiles nothing for another number of rows.
+    ts, ys = jax.device_put((ts[:kept], ys))
+    return Trajectory(ts, ys, status, {"steps": made})
 
 
 def times_of(ts: Any) -> tuple[np.ndarray, np.ndarray]:
