@@ -32,9 +32,7 @@ _CALLS = _words("jit pjit closed_call core_call checkpoint remat remat2")
 _OWN_DERIVATIVE = _words("custom_jvp_call custom_vjp_call")
 
 
-def dependence(
-    f: Callable[[PyTree], PyTree], y: PyTree, smooth: bool = True
-) -> list[Dependence]:
+def dependence(f: Callable[[PyTree], PyTree], y: PyTree, smooth: bool = True) -> list[Dependence]:
     """What each leaf of `f(y)` depends on, read off the program of `f` (which is traced once).
 
     Only what carries a derivative counts; without `smooth` also what is compared or rounded. A

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Literal
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -41,16 +42,38 @@ class Row:
         return self.name or self.covers.__name__
 
 
+def bridge(of: Callable[[], diffrax.AbstractSolver], order: float, **kwargs: Any) -> Row:
+    """A solver of diffrax."""
+    name = f"Diffrax-{getattr(of, '__name__', '')}"
+    return Row(solvers.Diffrax, lambda: solvers.Diffrax(of()), order, name=name, **kwargs)
+
+
 ROWS = [
     Row(solvers.Euler, solvers.Euler, 1),
+    Row(solvers.Midpoint, solvers.Midpoint, 2),
     Row(solvers.Heun, solvers.Heun, 2),
+    Row(solvers.Ralston, solvers.Ralston, 2),
+    Row(solvers.RK2, lambda: solvers.RK2(beta=0.75), 2),
+    Row(solvers.RK3, solvers.RK3, 3),
+    Row(solvers.SSPRK3, solvers.SSPRK3, 3),
     Row(solvers.RK4, solvers.RK4, 4),
+    Row(solvers.RK38, solvers.RK38, 4),
+    Row(solvers.ETD2, solvers.ETD2, 2),
+    Row(solvers.ETDRK4, lambda: solvers.ETDRK4(linear="diagonal"), 4),
+    Row(solvers.BackwardEuler, solvers.BackwardEuler, 1),
+    Row(solvers.CrankNicolson, solvers.CrankNicolson, 2),
+    Row(solvers.RODAS3, solvers.RODAS3, 3),
+    Row(solvers.RODAS4, solvers.RODAS4, 4),
     Row(solvers.ExponentialEuler, solvers.ExponentialEuler, 1, noise="integrates"),
     Row(solvers.StrangSplitting, solvers.StrangSplitting, 2),
     Row(solvers.ExactLinear, solvers.ExactLinear, float("inf"), exact=True),
     Row(solvers.EulerMaruyama, solvers.EulerMaruyama, 0.5, noise="integrates"),
     Row(solvers.Milstein, solvers.Milstein, 1, noise="integrates"),
     Row(solvers.StochasticHeun, solvers.StochasticHeun, 1, noise="integrates"),
+    bridge(diffrax.Tsit5, 5),
+    bridge(diffrax.Kvaerno3, 3),
+    bridge(diffrax.ReversibleHeun, 2, noise="integrates"),
+    bridge(diffrax.SPaRK, 0.5, noise="integrates"),
     Row(solvers.L1, lambda: solvers.L1(0.7, horizon=401.0), 1, memory=True, approximates=False),
     Row(
         solvers.L1,
@@ -75,6 +98,7 @@ ROWS = [
         memory=True,
         approximates=False,
     ),
+    Row(solvers.DelayRK4, lambda: solvers.DelayRK4(0.4), 4, memory=True),
 ]
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
 
