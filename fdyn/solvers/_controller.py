@@ -5,8 +5,20 @@ from typing import Any
 import diffrax
 import jax.numpy as jnp
 import optimistix as optx
+from jax import Array
+from jaxtyping import PyTree
 
 from .._misc import is_traced
+
+
+def worst(x: PyTree) -> Array:
+    """The largest absolute value, infinite where there is NaN.
+
+    The error of a step to infinity, divided by its size, is NaN: the next step would be of length
+    NaN instead of a shorter one.
+    """
+    value = optx.max_norm(x)
+    return jnp.where(jnp.isnan(value), jnp.inf, value)
 
 
 def controller(
@@ -43,7 +55,7 @@ def controller(
     return diffrax.PIDController(
         rtol=rtol,
         atol=atol,
-        norm=optx.max_norm,
+        norm=worst,
         pcoeff=jnp.asarray(p, dtype),
         icoeff=jnp.asarray(i, dtype),
     )
