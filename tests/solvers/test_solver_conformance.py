@@ -113,7 +113,7 @@ class Spiral(AbstractComponent):
 
     def init(self, *, key, dt):
         start = self.x0 + 0.5 * jnp.arange(N, dtype=self.a.dtype)
-        return State({"x": start, "z": 0 * start + 0.2}, {})
+        return State({"x": start, "z": 0 * start + 0.25}, {})
 
     def flow(self, t, y, args):
         drive = 1.0 if args.u is None else args.u
