@@ -3,6 +3,7 @@
 from ._adams import AdamsBashforthMoulton as AdamsBashforthMoulton
 from ._base import AbstractStepSolver as AbstractStepSolver
 from ._delay_rk4 import DelayRK4 as DelayRK4
+from ._diffrax import Diffrax as Diffrax
 from ._etd import ETD2 as ETD2
 from ._etd import ETDRK4 as ETDRK4
 from ._euler_maruyama import EulerMaruyama as EulerMaruyama
@@ -42,6 +43,7 @@ __all__ = [
     "BackwardEuler",
     "CrankNicolson",
     "DelayRK4",
+    "Diffrax",
     "ETD2",
     "ETDRK4",
     "Euler",
