@@ -56,6 +56,13 @@ class Problem(eqx.Module):
         return jnp.concatenate([self.layout.ravel(rate), log.flags(z.dtype)])
 
 
+def staged(solver: diffrax.AbstractSolver, kind: str) -> diffrax.AbstractSolver:
+    """The solver with a loop over its stages of this kind, as diffrax sets it for its adjoints."""
+    if getattr(solver, "scan_kind", kind) is not None:
+        return solver
+    return eqx.tree_at(lambda s: s.scan_kind, solver, kind, is_leaf=lambda x: x is None)
+
+
 class Context(eqx.Module):
     """What the flow needs to know of the run."""
 
@@ -101,8 +108,9 @@ def start(problem: Problem, dt0: Array | None, capacity: int) -> Run:
     # Before the first step is made, the state stands still: what the solver makes of a zero flow.
     still = diffrax.ODETerm(lambda t, z, args: jnp.zeros_like(z))
     span = (t, t + (problem.t1 - t))
-    state = problem.solver.init(still, *span, z, None)
-    _, error, infos, _, _ = problem.solver.step(still, *span, z, None, state, jnp.array(False))
+    fixed = jax.lax.stop_gradient((*span, z))
+    state = problem.solver.init(still, *fixed, None)
+    _, error, infos, _, _ = problem.solver.step(still, *fixed, None, state, jnp.array(False))
     if error is None:
         raise ValueError(
             f"{type(problem.solver).__name__} does not tell its error, from which adaptive steps "
@@ -135,6 +143,7 @@ def start(problem: Problem, dt0: Array | None, capacity: int) -> Run:
     return Run(t, z, h, jnp.array(True), memory, control, pieces, current, counts, zero)
 
 
+@eqx.filter_jit
 def advance(problem: Problem, run: Run, kind: str, max_steps: int | None) -> Run:
     """Go on until the end, or until something is in the way."""
     return eqxi.while_loop(
@@ -144,9 +153,6 @@ def advance(problem: Problem, run: Run, kind: str, max_steps: int | None) -> Run
         kind=kind,
         max_steps=max_steps,
     )
-
-
-advance_compiled = eqx.filter_jit(advance)
 
 
 def _step(problem: Problem, run: Run, kind: str) -> Run:

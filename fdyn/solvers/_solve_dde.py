@@ -174,7 +174,7 @@ def solve_dde(
     problem = mos.Problem(
         model,
         past,
-        method,
+        mos.staged(method, "bounded" if traced else "lax"),
         controller(None, rtol, atol, method, dtype),
         ts[0],
         ts[-1],
@@ -252,7 +252,7 @@ def _plain(
     run = mos.start(problem, first, _CAPACITY)
     ys, done, whole = None, 0, True
     while True:
-        run = mos.advance_compiled(problem, run, "lax", None)
+        run = mos.advance(problem, run, "lax", None)
         found = _rows(_dense(problem, run), ts)
         reached = int((np.asarray(ts) <= float(run.t)).sum())
         keep = lambda a, b, k=done: a.at[k:].set(b[k:])  # noqa: E731
