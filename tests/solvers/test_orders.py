@@ -11,7 +11,25 @@ from scipy.integrate import solve_ivp
 
 from fdyn import AbstractComponent, Affine, State, param, simulate
 from fdyn.components import LIF, ConductanceBased, Leak
-from fdyn.solvers import RK4, Euler, EulerMaruyama, ExponentialEuler, Heun
+from fdyn.solvers import (
+    ETD2,
+    ETDRK4,
+    RK2,
+    RK3,
+    RK4,
+    RK38,
+    RODAS3,
+    RODAS4,
+    SSPRK3,
+    BackwardEuler,
+    CrankNicolson,
+    Euler,
+    EulerMaruyama,
+    ExponentialEuler,
+    Heun,
+    Midpoint,
+    Ralston,
+)
 
 # The end falls on the upstroke of a spike; all steps are halvings of one that divides it.
 T, CURRENT = 2.0, 20.0
@@ -53,21 +71,42 @@ def unpack(y):
     return y["v"], y["na"]["m"], y["na"]["h"], y["k"]["n"]
 
 
-@pytest.mark.parametrize(
-    ("solver", "order", "dts"),
+# Solver, order, and largest step, from which three halvings are tested.
+QUICK = [(ExponentialEuler(), 1, 2e-3), (RK4(), 4, 0.01)]
+METHODS = [
+    (Euler(), 1, 2e-3),
+    (Midpoint(), 2, 5e-3),
+    (Heun(), 2, 5e-3),
+    (Ralston(), 2, 5e-3),
+    (RK2(beta=0.8), 2, 5e-3),
+    (RK3(), 3, 0.01),
+    (SSPRK3(), 3, 0.01),
+    (RK38(), 4, 0.01),
+    (ExponentialEuler(linear="diagonal"), 1, 2e-3),
+    (ETD2(), 2, 5e-3),
+    (ETD2(linear="diagonal"), 2, 5e-3),
+    (ETDRK4(), 4, 0.01),
+    (ETDRK4(linear="diagonal"), 4, 0.01),
+    (BackwardEuler(), 1, 2e-3),
+    (CrankNicolson(), 2, 0.01),
+    (RODAS3(), 3, 5e-3),
+    (RODAS4(), 4, 0.01),
+]
+every_method = pytest.mark.parametrize(
+    ("solver", "order", "dt"),
     [
-        (ExponentialEuler(), 1, [2e-3, 1e-3, 5e-4, 2.5e-4]),
-        (Euler(), 1, [2e-3, 1e-3, 5e-4, 2.5e-4]),
-        (Heun(), 2, [0.01, 5e-3, 2.5e-3, 1.25e-3]),
-        (RK4(), 4, [0.01, 5e-3, 2.5e-3, 1.25e-3]),
+        *(pytest.param(*m, id=repr(m[0])) for m in QUICK),
+        *(pytest.param(*m, id=repr(m[0]), marks=pytest.mark.slow) for m in METHODS),
     ],
-    ids=lambda x: type(x).__name__ if hasattr(x, "order") else "",
 )
-def test_order_on_hodgkin_huxley(solver, order, dts, reference):
+
+
+@every_method
+def test_order_on_hodgkin_huxley(solver, order, dt, reference):
     assert solver.order == order
-    errors = []
-    for dt in dts:
-        end = simulate(squid(), T, dt=dt, inputs=CURRENT, solver=solver).state.model.y
+    dts, errors = [dt / 2**k for k in range(4)], []
+    for h in dts:
+        end = simulate(squid(), T, dt=h, inputs=CURRENT, solver=solver).state.model.y
         errors.append(
             max(abs(float(x[0]) - r) for x, r in zip(unpack(end), reference, strict=True))
         )
@@ -75,16 +114,37 @@ def test_order_on_hodgkin_huxley(solver, order, dts, reference):
     assert slope(dts, errors) == pytest.approx(order, abs=0.15)
 
 
-def test_runge_kutta_sees_the_time_within_a_step():
-    class Forced(Smooth):
-        def flow(self, t, y, args):
-            return {"x": jnp.cos(t) * jnp.ones_like(y["x"])}
+class Driven(Smooth):
+    """Two coupled leaves and time in both, one of them with its linear part named."""
 
-    for solver, order in ((Euler(), 1), (Heun(), 2), (RK4(), 4)):
-        dts = [0.5, 0.25, 0.125]
-        ends = [simulate(Forced(), 2.0, dt=dt, solver=solver).state.model.y["x"][0] for dt in dts]
-        errors = [abs(float(x) - 1 - np.sin(2.0)) for x in ends]
-        assert slope(dts, errors) == pytest.approx(order, abs=0.15)
+    def init(self, *, key, dt):
+        return State({"x": jnp.ones(1), "z": jnp.full(1, 0.5)}, {})
+
+    def flow(self, t, y, args):
+        x, z = y["x"], y["z"]
+        return {"x": Affine(jnp.cos(3 * t) - z, jnp.sin(t)), "z": x - z**2 * jnp.sin(2 * t)}
+
+
+@pytest.fixture(scope="module")
+def driven():
+    """The end of `Driven` at 1.6 ms."""
+
+    def f(t, y):
+        x, z = y
+        return [(np.cos(3 * t) - z) * x + np.sin(t), x - z**2 * np.sin(2 * t)]
+
+    return solve_ivp(f, (0, 1.6), [1.0, 0.5], method="DOP853", rtol=1e-13, atol=1e-14).y[:, -1]
+
+
+@every_method
+def test_order_where_time_enters_and_leaves_are_coupled(solver, order, dt, driven):
+    del dt
+    dts, errors = [0.04, 0.02, 0.01, 0.005], []
+    for h in dts:
+        y = simulate(Driven(), 1.6, dt=h, solver=solver).state.model.y
+        errors.append(max(abs(float(y["x"][0]) - driven[0]), abs(float(y["z"][0]) - driven[1])))
+    assert errors == sorted(errors, reverse=True)
+    assert slope(dts, errors) == pytest.approx(order, abs=0.15)
 
 
 class Linear(Smooth):
