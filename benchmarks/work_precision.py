@@ -39,7 +39,7 @@ FIXED: list[tuple[str, Callable, str]] = [
     ("Heun", solvers.Heun, "explicit"),
     ("RK3", solvers.RK3, "explicit"),
     ("RK4", solvers.RK4, "explicit"),
-    ("Diffrax(Tsit5)", lambda: solvers.Diffrax(diffrax.Tsit5()), "explicit"),
+    ("Diffrax(Tsit5)", lambda: solvers.Diffrax(solver=diffrax.Tsit5()), "explicit"),
     ("BackwardEuler", solvers.BackwardEuler, "implicit"),
     ("CrankNicolson", solvers.CrankNicolson, "implicit"),
     ("RODAS3", solvers.RODAS3, "implicit"),

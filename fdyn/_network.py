@@ -31,6 +31,9 @@ class Network(AbstractComponent):
     the longest of their delays. **Output:** a dictionary with one entry per node. Everything in it
     is addressed by path: `"E.v"`, `"E.spike"`, `"EI.g"`, and in a network of networks `"V1.E.v"`.
 
+    The output of a node that a projection carries is its only one, or the one called `pulse`, or
+    the one that `pre` names.
+
     The input of a network is a dictionary like its nodes. In one step, all flows are integrated
     together, then the nodes jump, then the spikes arrive at the synapses. Nodes and projections
     are visited in the order of their names.

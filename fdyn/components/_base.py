@@ -211,7 +211,8 @@ class AbstractComponent(eqx.Module):
     ) -> tuple[PyTree, PyTree, PyTree]:
         """Threshold, reset, arrivals, learning at `t`: `(y, mem, out)`.
 
-        `dt` (ms) is the time since the last jump; `out` is a dictionary of named outputs.
+        `dt` (ms) is the time since the last jump; `out` is a dictionary of named outputs. `args.u`
+        is the whole input as in `flow`, so in a network that of the synapses at the end of the step.
         """
 
     # The four hooks below are the only concrete methods that a subclass may override.
