@@ -56,6 +56,25 @@ def test_sparse_products(tmp_path):
 
 
 @pytest.mark.slow
+def test_work_and_precision(tmp_path):
+    """The solvers of all three kinds tend to the solution that scipy finds of its own equations."""
+    command = [sys.executable, "benchmarks/work_precision.py", "--quick", "--out", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = json.loads((tmp_path / "work_precision.json").read_text())
+    errors = {}
+    for row in rows:
+        assert row["evaluations"] > 0 and row["seconds"] > 0
+        errors.setdefault(row["solver"], []).append((row["spike_ms"], row["v_mv"]))
+    expected = {"ExponentialEuler", "StrangSplitting", "solve, Tsit5", "scipy, RK45"}
+    assert set(errors) == expected
+    for (late, rms), (later, less) in errors.values():
+        assert later < late and less < rms
+    assert errors["StrangSplitting"][0][0] < errors["ExponentialEuler"][0][0] / 10
+    assert max(errors["solve, Tsit5"][-1]) < 1e-4
+    assert (tmp_path / "work_precision.png").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("model, low, high", [("coba", 20, 25), ("cobahh", 33, 45)])
 def test_rates(model, low, high, seed):

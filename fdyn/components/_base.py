@@ -188,8 +188,8 @@ class AbstractComponent(eqx.Module):
     """A hybrid dynamical system: a smooth flow, and a jump at the instants of a grid or of events.
 
     A model author writes `init`, `flow` and `jump`, and where they apply the hooks `diffusion`,
-    `held`, `events` and `timer`. `step` is derived from them and final. Components hold parameters, never
-    state. `units` names the unit of each state variable and output.
+    `held`, `events` and `timer`. `step` is derived from them and final. Components hold parameters,
+    never state. `units` names the unit of each state variable and output.
 
     **Source:** hybrid systems in the sense of Goebel, Sanfelice & Teel 2009, IEEE Control Syst.
     Mag. 29:28.
@@ -212,7 +212,7 @@ class AbstractComponent(eqx.Module):
         """Threshold, reset, arrivals, learning at `t`: `(y, mem, out)`.
 
         `dt` (ms) is the time since the last jump; `out` is a dictionary of named outputs. `args.u`
-        is the whole input as in `flow`, so in a network that of the synapses at the end of the step.
+        is the whole input as in `flow`, in a network with that of the synapses at this instant.
         """
 
     # The four hooks below are the only concrete methods that a subclass may override.
