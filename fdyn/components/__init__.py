@@ -22,6 +22,7 @@ from ._input import ConstantInput as ConstantInput
 from ._input import PoissonInput as PoissonInput
 from ._lif import LIF as LIF
 from ._morris_lecar import MorrisLecar as MorrisLecar
+from ._ornstein_uhlenbeck import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from ._output import COBA as COBA
 from ._output import CUBA as CUBA
 from ._output import AbstractOutput as AbstractOutput
@@ -61,6 +62,7 @@ __all__ = [
     "MorrisLecar",
     "NaHH",
     "NaTraubMiles",
+    "OrnsteinUhlenbeck",
     "PoissonInput",
     "State",
     "SuperSpike",

@@ -32,6 +32,7 @@ from ._runge_kutta import Ralston as Ralston
 from ._solve_dde import solve_dde as solve_dde
 from ._solve_fde import solve_fde as solve_fde
 from ._solve_ode import solve_ode as solve_ode
+from ._solve_sde import solve_sde as solve_sde
 from ._stochastic_heun import StochasticHeun as StochasticHeun
 from ._strang import StrangSplitting as StrangSplitting
 from ._trajectory import Trajectory as Trajectory
@@ -72,4 +73,5 @@ __all__ = [
     "solve_dde",
     "solve_fde",
     "solve_ode",
+    "solve_sde",
 ]

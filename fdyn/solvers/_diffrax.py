@@ -91,8 +91,9 @@ class Diffrax(AbstractStepSolver):
         one = jnp.ones((), jnp.result_type(*jax.tree.leaves(state.y)))
 
         def first() -> PyTree:
-            terms = self._terms(model, 0 * one, one, state.y, Args(state.mem), jax.random.key(0))
-            return self.solver.init(terms, 0 * one, one, state.y, Args(state.mem))
+            y, args, zero = state.y, Args(state.mem), 0 * one
+            terms = terms_of(self.solver, model, zero, y, args, jax.random.key(0), None, one)
+            return self.solver.init(terms, zero, one, y, args)
 
         blank = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), eqx.filter_eval_shape(first))
         return _Memory(blank, state.y, jnp.array(False))
@@ -111,8 +112,8 @@ class Diffrax(AbstractStepSolver):
         # Times within the step: in single precision t + dt - t is far from dt late in a run.
         start, end = jnp.zeros_like(dt), dt
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            solver = _closed(self.solver, jnp.result_type(*jax.tree.leaves(y)))
-            terms = self._terms(model, t, dt, y, args, key)
+            solver = closed(self.solver, jnp.result_type(*jax.tree.leaves(y)))
+            terms = terms_of(solver, model, t, y, args, key, self.brownian, dt)
             stochastic = isinstance(solver, diffrax.AbstractSRK)
 
             def first() -> PyTree:
@@ -147,35 +148,46 @@ class Diffrax(AbstractStepSolver):
             solver_state = _Memory(inner, new, jnp.array(True))
         return new, solver_state
 
-    def _terms(
-        self, model: AbstractComponent, t: Array, dt: Array, y: PyTree, args: Args, key: Array
-    ) -> Any:
-        drift = diffrax.ODETerm(_Field(model, t))
-        noise = model.diffusion(t, y, args)
-        stochastic = _is_stochastic(self.solver)
-        if noise is None and not stochastic:
-            return drift
-        known = (diffrax.AbstractItoSolver, diffrax.AbstractStratonovichSolver)
-        if not isinstance(self.solver, known):
-            raise ValueError(
-                f"Diffrax(diffrax.{type(self.solver).__name__}()) is for equations without noise, "
-                f"but this {type(model).__name__} has some (its diffusion is not None). Use a "
-                "stochastic solver such as diffrax.ShARK() (additive noise) or diffrax.SPaRK(), "
-                "or EulerMaruyama()."
-            )
-        path = self.brownian
-        area = _levy_area(self.solver) if stochastic else diffrax.BrownianIncrement
-        if path is None and isinstance(self.solver, diffrax.HalfSolver):
-            # It asks for the same path over the step and over its halves.
-            needed = {} if noise is None else processes(noise, y)
-            path = diffrax.VirtualBrownianTree(t, t + dt, dt / 4, needed, key, levy_area=area)
-        elif path is not None and not issubclass(path.levy_area, area):
-            raise ValueError(
-                f"diffrax.{type(self.solver).__name__} needs a Brownian path with levy_area="
-                f"diffrax.{area.__name__}, got diffrax.{path.levy_area.__name__}."
-            )
-        flat = isinstance(_inner(self.solver), diffrax.ItoMilstein)
-        return diffrax.MultiTerm(drift, _Noise(model, t, y, args, path, key, area, flat))
+
+def terms_of(
+    solver: diffrax.AbstractSolver,
+    model: AbstractComponent,
+    t: Array,
+    y: PyTree,
+    args: Args,
+    key: Array,
+    brownian: diffrax.AbstractBrownianPath | None,
+    dt: Array,
+) -> Any:
+    """The flow and the noise of a model from `t` on, as a solver of diffrax takes them.
+
+    Without a Brownian path the increments, over steps of `dt`, are fresh ones.
+    """
+    drift = diffrax.ODETerm(_Field(model, t))
+    noise = model.diffusion(t, y, args)
+    stochastic = _is_stochastic(solver)
+    if noise is None and not stochastic:
+        return drift
+    name = f"diffrax.{type(_inner(solver)).__name__}"
+    known = (diffrax.AbstractItoSolver, diffrax.AbstractStratonovichSolver)
+    if not isinstance(solver, known):
+        raise ValueError(
+            f"Diffrax({name}()) is for equations without noise, but this {type(model).__name__} "
+            "has some (its diffusion is not None). Use a stochastic solver such as "
+            "diffrax.ShARK() (additive noise) or diffrax.SPaRK(), or EulerMaruyama()."
+        )
+    area = levy_area(solver)
+    if brownian is None and isinstance(solver, diffrax.HalfSolver):
+        # It asks for the same path over the step and over its halves.
+        needed = {} if noise is None else processes(noise, y)
+        brownian = diffrax.VirtualBrownianTree(t, t + dt, dt / 4, needed, key, levy_area=area)
+    elif brownian is not None and not issubclass(brownian.levy_area, area):
+        raise ValueError(
+            f"{name} needs a Brownian path with levy_area=diffrax.{area.__name__}, got "
+            f"diffrax.{brownian.levy_area.__name__}."
+        )
+    flat = isinstance(_inner(solver), diffrax.ItoMilstein)
+    return diffrax.MultiTerm(drift, _Noise(model, t, y, args, brownian, key, area, flat))
 
 
 class _Memory(eqx.Module):
@@ -267,7 +279,8 @@ def _is_stochastic(solver: Any) -> bool:
     return isinstance(_inner(solver), _STOCHASTIC)
 
 
-def _levy_area(solver: Any) -> Any:
+def levy_area(solver: Any) -> Any:
+    """What a solver needs to know of a Brownian path besides its increments."""
     least = getattr(_inner(solver), "minimal_levy_area", diffrax.AbstractBrownianIncrement)
     return next(area for area in _LEVY_AREAS if issubclass(area, least))
 
@@ -287,7 +300,7 @@ def _check(solver: Any) -> None:
         )
 
 
-def _closed(solver: Any, dtype: Any) -> Any:
+def closed(solver: Any, dtype: Any) -> Any:
     """The solver with what `diffeqsolve` would fill in."""
     inner: Any = _inner(solver)
     if isinstance(inner, diffrax.AbstractRungeKutta | diffrax.AbstractSRK):

@@ -122,6 +122,11 @@ ROWS = [
     ),
     Row(comp.ConstantInput, lambda n, v: comp.ConstantInput(n, v(2.0))),
     Row(comp.PoissonInput, lambda n, v: comp.PoissonInput(n, v(2e4), v(2.0)), random=True),
+    Row(
+        comp.OrnsteinUhlenbeck,
+        lambda n, v: comp.OrnsteinUhlenbeck(n, mean=v(2.0), sigma=v(0.5), tau=v(5.0)),
+        random=True,
+    ),
     channel(comp.Leak, g=0.3, e=-54.0),
     channel(comp.NaHH, g=12.0, e=50.0, phi=1.2),
     channel(comp.KHH, g=36.0, e=-77.0, phi=1.2),
