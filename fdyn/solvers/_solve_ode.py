@@ -48,6 +48,7 @@ def solve_ode(
     stepsize_controller: diffrax.AbstractStepSizeController | None = None,
     max_steps: int | None = None,
     throw: bool = True,
+    progress: bool = True,
     **options: Any,
 ) -> Trajectory:
     r"""Solve an ordinary differential equation given as a plain function.
@@ -80,6 +81,7 @@ def solve_ode(
       them, 4096.
     - `throw`: raise when the end is not reached; otherwise the rows before are returned, and
       `.status` says when and why. Inside of a transformation, `.status.ok` is all that is known.
+    - `progress`: show a bar when fixed steps take more than two seconds.
     - `options`: further arguments of `diffrax.diffeqsolve`: `adjoint`, `event`, `saveat`,
       `progress_meter`, `solver_state`, `controller_state`, `made_jump`. A run that an `event` ends
       has the event in its last row.
@@ -122,7 +124,7 @@ def solve_ode(
                 f"{type(method).__name__} takes fixed steps: give their size as dt=..., or use an "
                 "adaptive method such as diffrax.Tsit5()."
             )
-        return march(model, method, t, dt, throw=throw)
+        return march(model, method, t, dt, throw=throw, progress=progress)
     check_method(method, "solve_ode")
     check_options(options, _OPTIONS)
     return _adaptive(
