@@ -98,7 +98,8 @@ def of_leaf(spec: Any, path: str, x: Array, name: str) -> Array | None:
     if value is None:
         return None
     value = value.astype(jnp.finfo(x.dtype).dtype)
-    if value.ndim > x.ndim or np.broadcast_shapes(value.shape, x.shape) != x.shape:
+    ends = x.shape[x.ndim - value.ndim :] if value.ndim <= x.ndim else ()
+    if value.ndim > x.ndim or any(a not in (1, b) for a, b in zip(value.shape, ends, strict=True)):
         raise ValueError(
             f"'{name}' has shape {value.shape}, which does not fit the leaf {path!r} of shape "
             f"{x.shape}: give a number, or one value per unit."
@@ -238,25 +239,22 @@ def _resumed(kept: dict, fresh: dict, name: str) -> dict:
     if jax.tree.structure(kept) != jax.tree.structure(fresh):
         raise ValueError(_other_memory(name))
 
-    def leaf(old: Array, new: Array) -> Array:
-        if old.ndim == new.ndim and old.shape[1:] == new.shape[1:] and len(old) < len(new):
+    def leaf(key: str, old: Array, new: Array) -> Array:
+        if key == "rows" and old.shape[1:] == new.shape[1:] and len(old) < len(new):
             # A memory that is not full has all its rows in order, and the empty ones last.
             return jnp.pad(old, [(0, len(new) - len(old))] + [(0, 0)] * (old.ndim - 1))
         if (old.shape, old.dtype) != (new.shape, new.dtype):
             raise ValueError(_other_memory(name))
         return old
 
-    return {
-        path: {k: leaf(x, fresh[path][k]) if k == "rows" else x for k, x in m.items()}
-        for path, m in kept.items()
-    }
+    return {path: {k: leaf(k, x, fresh[path][k]) for k, x in m.items()} for path, m in kept.items()}
 
 
 def _other_memory(name: str) -> str:
     return (
-        f"'state' carries the memory of a {name} with other orders, horizon, window or rule of "
-        "resets, or of another model. Keep them, or start anew from State(state.model.y, "
-        "state.model.mem), whose memory is empty."
+        f"'state' carries the memory of a {name} with other settings (orders, horizon, window, "
+        "tolerance, rule of resets), or of another model. Keep them, or start anew from "
+        "State(state.model.y, state.model.mem), whose memory is empty."
     )
 
 

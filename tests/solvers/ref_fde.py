@@ -285,7 +285,7 @@ def latency() -> list[Row]:
         r=current / p["gL"],
         t_ref=1e3,
     )
-    for kind in ALL:
+    for kind in (L1, FastL1):
         rec = simulate(
             neurons,
             250.0,
