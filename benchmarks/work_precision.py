@@ -284,7 +284,7 @@ def main() -> None:
     if args.quick:
         contenders, rounds = (FIXED[:2], ADAPTIVE[:1], SCIPY[:1]), 1
         plan = [(neuron(20.0), contenders, STEPS[1:3], TOLERANCES[2:5:2])]
-    rows = [row for part in plan for row in measure(*part, rounds)]
+    rows = [row for p, c, s, t in plan for row in measure(p, c, s, t, rounds)]
     print(cheapest(rows, "spike_ms", (0.1, 0.01, 1e-4)))
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """The exact propagator of linear flows."""
 
+import dataclasses
 import math
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from .._misc import exprel
 from .._tree import leaf_paths
 from ..components._base import AbstractComponent, Args, vector_field
 from ._base import AbstractOneStepSolver, require_no_noise
-from ._jacobian import Block, Structure, jacobian, structure_of
+from ._jacobian import Block, Structure, blocks_of, structure_of
 from ._structure import dependence
 
 
@@ -30,8 +31,9 @@ class ExactLinear(AbstractOneStepSolver):
     that, save for interpolation.
 
     Where one variable of a unit drives another that drives no third (a current a membrane) the
-    propagator is in closed form and costs about what exponential Euler does. Other couplings take
-    a matrix exponential at every step: of one small matrix per unit where units do not see each
+    propagator is in closed form; a step then takes two to three times that of exponential Euler.
+    Where steps are short beside all time constants `RK4` is as accurate and cheaper. Other couplings
+    take a matrix exponential at every step: of one small matrix per unit where units do not see each
     other, of one of all units where they do, which is for small systems.
 
     **Raises:** `ValueError` for a flow that is not linear (with conductances, a voltage times a
@@ -75,16 +77,27 @@ class ExactLinear(AbstractOneStepSolver):
         _check_linear(model, t, y, args)
         structure = structure_of(field, y)
         leaves, treedef = jax.tree.flatten(y)
-        rates = jax.tree.leaves(field(y))
-        new = leaves
-        for block, a in zip(structure.blocks, jacobian(field, y, structure), strict=True):
-            targets = _targets(block, structure)
-            f = block.pack(rates)
-            if targets is None:
-                moved = _by_matrix_exponential(a * dt, f)
-            else:
-                moved = _by_divided_differences(a * dt, f, targets)
-            new = block.unpack(block.pack(leaves) + dt * moved, new)
+        f, linear = jax.linearize(field, y)
+        rates, new = jax.tree.leaves(f), list(leaves)
+        for block in structure.blocks:
+            drives = _drives(block, structure)
+            if drives is None:
+                (a,) = blocks_of(linear, y, dataclasses.replace(structure, blocks=(block,)))
+                moved = _by_matrix_exponential(a * dt, block.pack(rates))
+                new = block.unpack(block.pack(new) + dt * moved, new)
+                continue
+            columns = {}
+            for j in block.leaves:
+                unit = [jnp.full_like(x, 1.0 if i == j else 0.0) for i, x in enumerate(leaves)]
+                columns[j] = jax.tree.leaves(linear(jax.tree.unflatten(treedef, unit)))
+            for i, sources in drives.items():
+                x = dt * columns[i][i]
+                moved = exprel(x) * rates[i]
+                # An off-diagonal element of phi_1(Z) is that of Z times a divided difference.
+                for j in sources:
+                    between = exprel_difference(x, dt * columns[j][j])
+                    moved = moved + dt * columns[j][i] * between * rates[j]
+                new[i] = leaves[i] + dt * moved
         return jax.tree.unflatten(treedef, new), solver_state
 
 
@@ -145,33 +158,18 @@ def _jumps(jaxpr: Any, inputs: list[tuple[bool, bool]]) -> list[tuple[bool, bool
     ]
 
 
-def _targets(block: Block, structure: Structure) -> dict[int, list[int]] | None:
-    """For each row, the rows that drive it; `None` where one of those is driven itself, or a row
-    is more than one leaf of one unit."""
-    if any(size != 1 for size in block.sizes):
+def _drives(block: Block, structure: Structure) -> dict[int, list[int]] | None:
+    """For each leaf, those that drive it unit by unit; `None` where one of those is driven itself,
+    or units see each other."""
+    shapes = {structure.shapes[i] for i in block.leaves}
+    if len(shapes) > 1 or any(size != 1 for size in block.sizes):
         return None
     drives = {
-        row: [
-            column
-            for column, j in enumerate(block.leaves)
-            if i != j and structure.depends[i][j] is not None
-        ]
-        for row, i in enumerate(block.leaves)
+        i: [j for j in block.leaves if j != i and structure.depends[i][j] is not None]
+        for i in block.leaves
     }
-    chained = any(drives[column] for columns in drives.values() for column in columns)
+    chained = any(drives[j] for sources in drives.values() for j in sources)
     return None if chained else drives
-
-
-def _by_divided_differences(z: Array, f: Array, drives: dict[int, list[int]]) -> Array:
-    r"""$\varphi_1(Z) f$, whose off-diagonal elements are $Z_{ij}\,\varphi_1[Z_{ii}, Z_{jj}]$."""
-    columns = []
-    for i, sources in drives.items():
-        x = z[..., i, i]
-        moved = exprel(x) * f[..., i]
-        for j in sources:
-            moved = moved + z[..., i, j] * exprel_difference(x, z[..., j, j]) * f[..., j]
-        columns.append(moved)
-    return jnp.stack(columns, -1)
 
 
 def exprel_difference(x: Array, y: Array) -> Array:
