@@ -34,13 +34,15 @@ def breaking_points(
     Source: Bellen & Zennaro 2003, Numerical Methods for Delay Differential Equations, section 2.2.
     """
     dtype = jnp.result_type(float)
-    delays, breaks = (
-        jnp.asarray(magnitude(x, "ms", name), dtype).reshape(-1)
-        for x, name in ((delays, "delays"), (breaks, "breaks"))
-    )
-    start, end = jnp.asarray(start, dtype), jnp.asarray(end, dtype)
+    delays, breaks = magnitude(delays, "ms", "delays"), magnitude(breaks, "ms", "breaks")
+    # In numpy where nothing is traced, so that other numbers of points compile nothing.
+    xp = jnp if is_traced((delays, breaks, start, end)) else np
+    delays, breaks = (xp.asarray(x, dtype).reshape(-1) for x in (delays, breaks))
+    start, end = xp.asarray(start, dtype), xp.asarray(end, dtype)
     # Under grad alone the numbers behind the tracers are known.
-    numbers = [jax.lax.stop_gradient(x) for x in (delays, breaks, start, end)]
+    numbers = [delays, breaks, start, end]
+    if xp is jnp:
+        numbers = [jax.lax.stop_gradient(x) for x in numbers]
     known = None if is_traced(numbers) else [np.asarray(x, float) for x in numbers]
     depth = order + 1
     if known is not None:
@@ -71,26 +73,26 @@ def breaking_points(
                 f"inside jit a neutral equation may reach {_GENERATIONS} delays far, no more.",
             )
     counts = _counts(delays.size, depth, known)
-    origins = jnp.concatenate([start[None], breaks])
+    origins = xp.concatenate([start[None], breaks])
     points = (origins[:, None] + (counts.astype(dtype) @ delays)[None]).reshape(-1)
     if known is None:
         return jnp.sort(points)
     # Equal ones are found without derivatives, and dropped; so are those beyond the end.
-    values = np.asarray(jax.lax.stop_gradient(points), float)
+    values = np.asarray(jax.lax.stop_gradient(points) if xp is jnp else points, float)
     tol = 16 * float(jnp.finfo(dtype).eps) * max(abs(known[2]), abs(known[3]))
     order_ = np.argsort(values, kind="stable")
     kept = [i for i in order_ if known[2] < values[i] < known[3]]
     kept = [i for k, i in enumerate(kept) if k == 0 or values[i] - values[kept[k - 1]] > tol]
     # A power of two, so that other delays do not compile anew.
     size = 1 << max(len(kept) - 1, 0).bit_length()
-    rest = jnp.full(size - len(kept), jnp.inf, dtype)
-    return jnp.concatenate([points[np.array(kept, int)], rest])
+    rest = np.full(size - len(kept), np.inf, dtype)
+    return jnp.asarray(xp.concatenate([points[np.array(kept, int)], rest]), dtype)
 
 
-def _counts(n: int, depth: int, known: list[np.ndarray] | None) -> Array:
+def _counts(n: int, depth: int, known: list[np.ndarray] | None) -> np.ndarray:
     """How often each delay enters each sum, `[sums, n]`, the empty sum first."""
     if not n or not depth:
-        return jnp.zeros((1, n), jnp.int32)
+        return np.zeros((1, n), np.int32)
     total = math.comb(n + depth, n)
     rows: list[tuple[int, ...]] = []
     if known is None:
@@ -99,7 +101,7 @@ def _counts(n: int, depth: int, known: list[np.ndarray] | None) -> Array:
         for k in range(depth + 1):
             for chosen in itertools.combinations_with_replacement(range(n), k):
                 rows.append(tuple(np.bincount(chosen, minlength=n).tolist() if k else [0] * n))
-        return jnp.array(rows, jnp.int32)
+        return np.array(rows, np.int32)
     # Generation by generation, leaving out what lies beyond the end.
     length = float(known[3] - min(known[2], known[1].min(initial=np.inf))) * (1 + 1e-9)
     level = {(0,) * n}
@@ -112,7 +114,7 @@ def _counts(n: int, depth: int, known: list[np.ndarray] | None) -> Array:
         seen |= level
         if len(seen) > _MOST:
             raise ValueError(_too_many(n, total))
-    return jnp.array(sorted(seen), jnp.int32)
+    return np.array(sorted(seen), np.int32)
 
 
 def _too_many(n: int, total: int) -> str:

@@ -56,11 +56,29 @@ class Problem(eqx.Module):
         return jnp.concatenate([self.layout.ravel(rate), log.flags(z.dtype)])
 
 
-def staged(solver: diffrax.AbstractSolver, kind: str) -> diffrax.AbstractSolver:
-    """The solver with a loop over its stages of this kind, as diffrax sets it for its adjoints."""
-    if getattr(solver, "scan_kind", kind) is not None:
-        return solver
-    return eqx.tree_at(lambda s: s.scan_kind, solver, kind, is_leaf=lambda x: x is None)
+def prepared(
+    solver: diffrax.AbstractSolver, control: diffrax.PIDController, kind: str
+) -> diffrax.AbstractSolver:
+    """The solver as `diffrax.diffeqsolve` would set it up.
+
+    The loop over its stages is of this kind, and where it solves equations, their tolerances are
+    those of the steps unless it has its own.
+    """
+    if getattr(solver, "scan_kind", kind) is None:
+        solver = eqx.tree_at(lambda s: s.scan_kind, solver, kind, is_leaf=lambda x: x is None)
+    if isinstance(solver, diffrax.AbstractImplicitSolver):
+        finder: Any = solver.root_finder
+        unset = [
+            name
+            for name in ("rtol", "atol", "norm")
+            if type(getattr(finder, name)).__name__ == "_UseStepSizeTol"
+        ]
+        solver = eqx.tree_at(
+            lambda s: [getattr(s.root_finder, name) for name in unset],
+            solver,
+            [getattr(control, name) for name in unset],
+        )
+    return solver
 
 
 class Context(eqx.Module):

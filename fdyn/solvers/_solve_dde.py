@@ -171,11 +171,12 @@ def solve_dde(
     check_method(method, "solve_dde")
     order = int(method.order(mos.term()) or 1)
     limit = _MAX_STEPS["traced" if traced else "plain"] if max_steps is None else max_steps
+    control: Any = controller(None, rtol, atol, method, dtype)
     problem = mos.Problem(
         model,
         past,
-        mos.staged(method, "bounded" if traced else "lax"),
-        controller(None, rtol, atol, method, dtype),
+        mos.prepared(method, control, "bounded" if traced else "lax"),
+        control,
         ts[0],
         ts[-1],
         breaking_points(delays, breaks, ts[0], ts[-1], order, neutral).astype(dtype),

@@ -166,11 +166,12 @@ def test_methods_and_options_must_fit():
 
 
 def errors_at(dts, tau, **kwargs):
+    # So late that the solution is no longer a polynomial that the method reproduces.
     ends = [
-        solve_dde(feedback, 1.0, [0.0, 3.0], tau, DelayRK4(2.0), dt=dt, **kwargs).ys[-1]
+        solve_dde(feedback, 1.0, [0.0, 6.0], tau, DelayRK4(2.0), dt=dt, **kwargs).ys[-1]
         for dt in dts
     ]
-    return [abs(float(y) - linear(3.0, tau)) for y in ends]
+    return [abs(float(y) - linear(6.0, tau)) for y in ends]
 
 
 @pytest.mark.slow
@@ -178,12 +179,13 @@ def test_order_four_with_delays_on_the_grid_and_with_steps_cut_at_breaking_point
     dts = [0.1, 0.05, 0.025]
     assert slope(dts, errors_at(dts, 0.5)) == pytest.approx(4, abs=0.15)
     # A delay off the grid: steps that end at the breaking points keep the order, others lose it.
-    fine = [0.1, 0.05, 0.025, 0.0125]
-    named = errors_at(fine, 0.77, delays=0.77)
-    assert slope(fine, named) == pytest.approx(4, abs=0.35)
-    assert named[-1] < 1e-9
-    rough = errors_at(fine, 0.77)
-    assert slope(fine, rough) < 3 and rough[-1] > 100 * named[-1]
+    # (In units of each dt it lies at one third or two thirds of a step.)
+    dts, tau = [0.05, 0.025, 0.0125], 0.7 + 0.1 / 3
+    named = errors_at(dts, tau, delays=tau)
+    assert slope(dts, named) == pytest.approx(4, abs=0.15)
+    # (At a third of a step Simpson's rule happens to be exact for a kink, so elsewhere.)
+    rough = errors_at(dts, 0.77)
+    assert slope(dts, rough) < 3 and rough[-1] > 100 * named[-1]
 
 
 @pytest.mark.slow
@@ -233,30 +235,28 @@ def test_one_lag_per_element_and_steps_longer_than_the_lags():
     np.testing.assert_allclose(fixed.ys, exact, atol=1e-8)
 
     def pairs(t, y, lags, hist):
-        """Sum over j of y_j(t - lag_ij), by one call and by three."""
-        all_at_once = hist(lags).sum(axis=1)
-        one_by_one = jnp.stack([sum(hist(lags[i, j])[j] for j in range(3)) for i in range(3)])
-        return -all_at_once + 0 * one_by_one, all_at_once - one_by_one
+        """Sum over j of y_j(t - lag_ij), by one call; and what it differs by from nine calls."""
+        at_once = hist(lags)[:, :3].sum(axis=1)
+        one_by_one = [sum(hist(lags[i, j])[j] for j in range(3)) for i in range(3)]
+        return jnp.concatenate([-at_once, at_once - jnp.stack(one_by_one)])
 
-    lags = jnp.asarray(np.add.outer(TAUS, TAUS))
-    for method, options in ((diffrax.Tsit5(), {}), (DelayRK4(1.0), {"dt": 0.05})):
-        traj = solve_dde(
-            lambda t, y, a, h: jnp.stack([*pairs(t, y, a, lambda x: h(x)[..., :3])]).reshape(-1),
-            lambda t: jnp.concatenate([past(t), jnp.zeros(3)]),
-            [0.0, 1.0],
-            jnp.concatenate([lags, jnp.zeros((3, 3))], axis=1),
-            method,
-            **options,
-        )
-        np.testing.assert_allclose(traj.ys[-1][3:], 0, atol=1e-12)
-        assert abs(float(traj.ys[-1][0]) - 1) > 0.1
+    lags = jnp.concatenate([jnp.asarray(np.add.outer(TAUS, TAUS)), jnp.ones((3, 3))], axis=1)
+    start = lambda t: jnp.concatenate([past(t), jnp.zeros(3)])  # noqa: E731
+    ends = [
+        solve_dde(pairs, start, [0.0, 1.0], lags, method, **options).ys[-1]
+        for method, options in ((diffrax.Tsit5(), {}), (DelayRK4(1.0), {"dt": 0.05}))
+    ]
+    np.testing.assert_allclose(ends[0][3:], 0, atol=1e-12)
+    np.testing.assert_allclose(ends[1][3:], 0, atol=1e-12)
+    np.testing.assert_allclose(ends[0], ends[1], atol=1e-2)
+    assert abs(float(ends[0][0]) - 1) > 0.1
 
 
 @pytest.mark.slow
 def test_old_steps_are_forgotten_where_the_longest_delay_is_known(monkeypatch):
     monkeypatch.setattr(_solve_dde, "_CAPACITY", 32)
     ts = [0.0, 2.0, 7.0, 12.0]
-    options = {"delays": 1.0, "rtol": 1e-6, "atol": 1e-8}
+    options = {"delays": 1.0, "rtol": 1e-8, "atol": 1e-10}
     whole = solve_dde(feedback, 1.0, ts, 1.0, **options)
     short = solve_dde(feedback, 1.0, ts, 1.0, span=1.0, **options)
     assert whole.stats == short.stats and whole.stats["steps"] > 60
