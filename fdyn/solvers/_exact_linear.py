@@ -32,9 +32,9 @@ class ExactLinear(AbstractOneStepSolver):
 
     Where one variable of a unit drives another that drives no third (a current a membrane) the
     propagator is in closed form; a step then takes two to three times that of exponential Euler.
-    Where steps are short beside all time constants `RK4` is as accurate and cheaper. Other couplings
-    take a matrix exponential at every step: of one small matrix per unit where units do not see each
-    other, of one of all units where they do, which is for small systems.
+    Where steps are short beside all time constants `RK4` is as accurate and cheaper. Other
+    couplings take a matrix exponential at every step: of one small matrix per unit where units do
+    not see each other, of one of all units where they do, which is for small systems.
 
     **Raises:** `ValueError` for a flow that is not linear (with conductances, a voltage times a
     conductance is not), that depends on time itself, or has noise.
