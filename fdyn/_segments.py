@@ -153,7 +153,7 @@ def _integrate(
     size = min(program.ts.size, CALL_ROWS)
     rows = jax.lax.dynamic_slice_in_dim(_padded(program.ts), run.row, size)
     rows = jnp.clip(rows, run.t, end)
-    event, steps = None, CALL_STEPS
+    event = None
     rest = ev.Rest(program.field, program.controller) if program.steady else None
     if run.side.size or program.steady:
         tol = program.tol(run.t)
@@ -163,10 +163,6 @@ def _integrate(
     subs: Any = {"end": diffrax.SubSaveAt(t1=True), "rows": diffrax.SubSaveAt(ts=rows)}
     if program.steady:
         subs = diffrax.SubSaveAt(t1=True)
-    elif isinstance(program.adjoint, diffrax.BacksolveAdjoint):
-        # It knows one list of times only, and must get to the last of them in one call.
-        subs = diffrax.SubSaveAt(ts=jnp.append(rows, end))
-        steps = None
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(program.field),
         program.solver,
@@ -179,7 +175,7 @@ def _integrate(
         stepsize_controller=program.controller,
         adjoint=program.adjoint,
         event=event,
-        max_steps=steps,
+        max_steps=CALL_STEPS,
         throw=False,
     )
     t, ys = _parts(sol, subs)
@@ -199,10 +195,9 @@ def _parts(sol: diffrax.Solution, subs: Any) -> tuple[Array, dict[str, PyTree]]:
     ys: Any = sol.ys
     if isinstance(subs, dict):
         return ts["end"][0], {"end": jax.tree.map(lambda x: x[0], ys["end"]), "rows": ys["rows"]}
-    # The adjoints that lead here give no derivatives of times.
-    last = jax.lax.stop_gradient(ts[-1])
-    end = jax.tree.map(lambda x: x[-1], ys)
-    return last, {"end": end, "rows": jax.tree.map(lambda x: x[: max(len(x) - 1, 1)], ys)}
+    # The implicit function theorem, which wants this form, gives no derivative of the time.
+    y = jax.tree.map(lambda x: x[0], ys)
+    return jax.lax.stop_gradient(ts[0]), {"end": y, "rows": ys}
 
 
 def _padded(ts: Array) -> Array:
@@ -245,6 +240,7 @@ def _body(program: Program, run: Run, events: Events) -> tuple[Run, Events, diff
         tau = ties.delays(g, slope, found, hit)
         flow = lambda t, y, mem: program.field(t, y, seg.of(mem))  # noqa: E731
         y2, mem2 = ties.moved(jump, flow, (t, y, run.mem, dt), (y2, mem2), found, hit, tau)
+        y2, mem2 = ties.released(model.timer, flow, t, y2, run.mem, mem2, dt)
 
     # Many steps that lead nowhere mean a singularity, or a state or input that is not finite.
     went = hit | rest | (t >= stop) | (t - run.t > program.tol(t))

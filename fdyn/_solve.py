@@ -57,12 +57,17 @@ def solve(
     The same model that `simulate` runs on a time grid: `flow` is integrated by a solver of
     diffrax, the crossings of `events` are found on its dense output, and `jump` is called there
     and where a clock (a refractory period) runs out. Events of the same instant, which is to say
-    within the tolerance of the root finder (about 3e-10 ms in double precision), fire together.
+    within the tolerance of the root finder (about 3e-10 ms in double precision), fire together:
+    one call of `jump`, which is told of all of them, on the state before. What this jump carries
+    over its threshold fires next, at the same instant, in a further call. No order of neurons
+    plays a part.
     Two crossings of one event function within one solver step are missed. An event is located as
     well as the dense output of the solver is: fourth order for `Tsit5`, third for `Kvaerno5`.
 
     New parameters, inputs, states and durations reuse the compiled program. Inside `jit`, `vmap`
-    and `grad` it works too, without `dense`; derivatives go through the events.
+    and `grad` it works too, without `dense`. Derivatives of spike times (`.spike_times`) and of
+    the states behind them are exact, that is those of the solution itself up to its tolerance;
+    each of several neurons that spike together keeps its own.
 
     **Arguments:**
 
@@ -79,12 +84,16 @@ def solve(
     - `t0`: time of the start, ms: 0, or the time that `state` has reached.
     - `ts`: times to keep the state at, ms, increasing; only the end if left out.
     - `dense`: keep the interpolants, so that the solution can be evaluated anywhere.
+    - `steady`: stop where the flow has died out, $|f| < \mathrm{atol} + \mathrm{rtol}\,|y|$, which
+      must be before `duration` is over; `sol.ts` is the time at which that was.
     - `breaks`: times (ms) at which inputs jump; the solver starts anew there. A short pulse that
       is not named here can be stepped over.
     - `max_events`: instants with events, 1,000,000; inside of `jit`, where memory is set aside for
       all of them, 1000. `max_steps`: solver steps, 10,000,000; inside of `jit` 100,000.
-    - `adjoint`: how to differentiate: `diffrax.RecursiveCheckpointAdjoint()` for `grad`, or
-      `diffrax.ForwardMode()` for `jvp`.
+    - `adjoint`: how to differentiate: `diffrax.RecursiveCheckpointAdjoint()` for `grad`,
+      `diffrax.ForwardMode()` for `jvp` and second derivatives, `diffrax.DirectAdjoint()` for both
+      at a higher cost; with `steady` also `diffrax.ImplicitAdjoint()`, by the implicit function
+      theorem.
     - `key`: random key for the initial state, `jax.random.key(0)`.
     - `throw`: raise when the end is not reached; otherwise the solution holds what came before,
       and `.status` says when and why.
@@ -93,7 +102,7 @@ def solve(
 
     **Raises:** `ValueError` for models with noise, delays or random parts, inputs that need a time
     grid, times out of order; `FloatingPointError` where the solver cannot go on, and
-    `RuntimeError` where `max_events` or `max_steps` are not enough.
+    `RuntimeError` where `max_events`, `max_steps` or, with `steady`, `duration` are not enough.
 
     ```python
     >>> from fdyn.components import LIF
@@ -180,11 +189,6 @@ def _traced(
     events = 4 * max_events if run.side.size else 0
     rows = program.ts.size // seg.CALL_ROWS
     segments = events + program.breaks.size + rows + max_steps // seg.CALL_STEPS + 8
-    if run.side.size and isinstance(program.adjoint, diffrax.BacksolveAdjoint):
-        raise ValueError(
-            "diffrax.BacksolveAdjoint() knows no events, and this "
-            f"{type(program.model).__name__} has some: use diffrax.RecursiveCheckpointAdjoint()."
-        )
     capacity = max_events if run.side.size else 1
     return seg.advance(program, run, capacity, segments, kind)
 

@@ -19,7 +19,6 @@ from .solvers import Euler
 # How the loop over segments is differentiated where that over steps is differentiated so.
 _LOOPS = {
     diffrax.RecursiveCheckpointAdjoint: "checkpointed",
-    diffrax.BacksolveAdjoint: "checkpointed",
     diffrax.ForwardMode: "lax",
     diffrax.DirectAdjoint: "bounded",
     diffrax.ImplicitAdjoint: "bounded",
@@ -44,7 +43,8 @@ def check_arguments(model: Any, solver: Any, key: Any, adjoint: Any, steady: boo
         raise ValueError(
             "'adjoint' must be one of diffrax, "
             + ", ".join(f"{kind.__name__}()" for kind in _LOOPS)
-            + f"; got {adjoint!r}."
+            + f"; got {adjoint!r}. Equations without events take the others in "
+            "fdyn.solvers.solve_ode."
         )
     if isinstance(adjoint, diffrax.ImplicitAdjoint) and not steady:
         raise ValueError("diffrax.ImplicitAdjoint() is for steady states: use it with steady=True.")
