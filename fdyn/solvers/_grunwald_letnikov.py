@@ -53,7 +53,7 @@ class GrunwaldLetnikov(AbstractCaputoSolver):
 
     ```python
     >>> from fdyn.solvers import solve_fde
-    >>> method = GrunwaldLetnikov(1.5, velocity=1.0)
+    >>> method = GrunwaldLetnikov(1.5, velocity=1.0, implicit=False)
     >>> traj = solve_fde(lambda t, y, args: 0.0 * y, 0.0, [0.0, 2.0], None, method, dt=0.1)
     >>> round(float(traj.ys[-1]), 6)  # nothing acts on it: it goes on as it starts
     2.0

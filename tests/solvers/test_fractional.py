@@ -56,7 +56,7 @@ def test_mittag_leffler_is_what_it_is_in_closed_form():
     )
     z = (x[:, None] * np.exp(1j * np.linspace(-3.1, 3.1, 9))).ravel()
     # E_1/2(z) = w(-iz), the Faddeeva function; also with the pole on all sides of the contours.
-    np.testing.assert_allclose(mittag_leffler(z[:200], 0.5), wofz(-1j * z[:200]), rtol=1e-10)
+    np.testing.assert_allclose(mittag_leffler(z, 0.5), wofz(-1j * z), rtol=1e-10)
     np.testing.assert_allclose(mittag_leffler(z, 1.0), np.exp(z), rtol=1e-10, atol=1e-13)
     np.testing.assert_allclose(mittag_leffler(z, 2.0), np.cosh(np.sqrt(z)), rtol=1e-10)
     np.testing.assert_allclose(mittag_leffler(z, 1.0, 2.0), np.expm1(z) / z, rtol=1e-10)
@@ -166,6 +166,7 @@ def test_a_state_with_the_memory_of_another_is_refused():
     assert np.isfinite(anew["x"]).all()
 
 
+@pytest.mark.slow
 def test_other_orders_and_durations_compile_nothing():
     fast = FastL1(ORDERS, implicit=False)
     other = replace(fast, lambda m: m.alpha, ORDERS / 2)
