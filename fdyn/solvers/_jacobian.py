@@ -295,6 +295,26 @@ def _eliminate(m: Array) -> _Elimination:
     return _Elimination(a, exchange)
 
 
+def _factorise(m: Array) -> Any:
+    if m.ndim > 2 and m.shape[-1] <= _SMALL:
+        return _eliminate(m)
+    return jsp.linalg.lu_factor(m)
+
+
+def _solve(m: Array, factor: Any, b: Array) -> Array:
+    def apply(factor: Any, b: Array) -> Array:
+        if isinstance(factor, _Elimination):
+            return factor.solve(b)
+        return jsp.linalg.lu_solve(factor, b[..., None])[..., 0]
+
+    return jax.lax.custom_linear_solve(
+        lambda x: jnp.einsum("...ij,...j->...i", m, x),
+        b,
+        lambda _, r: apply(factor, r),
+        lambda _, r: apply(_factorise(jnp.swapaxes(m, -1, -2)), r),
+    )
+
+
 class BlockLU(lx.AbstractLinearSolver):
     """Solves linear systems whose matrix falls into blocks, one small dense system per unit.
 
@@ -315,11 +335,8 @@ class BlockLU(lx.AbstractLinearSolver):
 
     def factorise(self, matrices: list[Array]) -> _Factors:
         """The factors of given blocks, such as those of `jacobian`."""
-        small = [m.ndim > 2 and m.shape[-1] <= _SMALL for m in matrices]
-        factors = [
-            _eliminate(m) if s else jsp.linalg.lu_factor(m)
-            for m, s in zip(matrices, small, strict=True)
-        ]
+        # The matrices keep their derivative, the factors need none.
+        factors = [_factorise(jax.lax.stop_gradient(m)) for m in matrices]
         return _Factors(matrices, factors)
 
     def compute(
@@ -330,14 +347,15 @@ class BlockLU(lx.AbstractLinearSolver):
         return self.solve(state, vector), lx.RESULTS.successful, {}
 
     def solve(self, state: _Factors, vector: PyTree) -> PyTree:
-        """The solution, without the report that lineax wants."""
+        """The solution, without the report that lineax wants.
+
+        Its derivative is a solution with the same factors: nothing differentiates an elimination.
+        """
         leaves, treedef = jax.tree.flatten(vector)
-        for block, factor in zip(self.structure.blocks, state.factors, strict=True):
-            x = block.pack(leaves)
-            if isinstance(factor, _Elimination):
-                x = factor.solve(x)
-            else:
-                x = jsp.linalg.lu_solve(factor, x[..., None])[..., 0]
+        for block, m, factor in zip(
+            self.structure.blocks, state.matrices, state.factors, strict=True
+        ):
+            x = _solve(m, jax.lax.stop_gradient(factor), block.pack(leaves))
             leaves = block.unpack(x, leaves)
         return jax.tree.unflatten(treedef, leaves)
 
