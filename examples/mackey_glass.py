@@ -88,8 +88,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "mackey_glass.png"
     figure.savefig(path, dpi=120)
-    print(f"Hopf delay {hopf.parameter:.4f}, period {2 * np.pi / hopf.omega:.2f}: {path}")
-    return {"hopf": hopf.parameter, "omega": hopf.omega}
+    print(f"Hopf delay {hopf.parameter:.4f}, angular frequency {hopf.omega:.4f}: {path}")
+    return {"hopf": hopf.parameter}
 
 
 if __name__ == "__main__":

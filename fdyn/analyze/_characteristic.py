@@ -27,7 +27,6 @@ class _Chebyshev(AbstractLeafHistory):
     slopes: Array
     span: Array
     like: PyTree
-    path: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def structure(self) -> Any:
@@ -164,15 +163,15 @@ def roots_at(
     """The `n` rightmost characteristic roots, and their vectors `[n, d]`."""
     if span == 0:
         values, vectors = np.linalg.eig(np.asarray(field.jacobian(y, p)))
-        order = np.lexsort((-values.imag, -values.real))[:n]
+        order = np.lexsort((-np.imag(values), -np.real(values)))[:n]
         return values[order].astype(complex), vectors.T[order].astype(complex)
     nodes, last = max(_NODES, n), None
     while True:
         matrix = np.asarray(_generator(field, y, p, jnp.asarray(span, y.dtype), nodes))
         values, vectors = np.linalg.eig(matrix)
         # Of a pair the one above; a few more than asked for, since their order may still change.
-        upper = np.flatnonzero(values.imag > -1e-9 * np.abs(values).max())
-        upper = upper[np.argsort(-values.real[upper])][: n + 4]
+        upper = np.flatnonzero(np.imag(values) > -1e-9 * np.abs(values).max())
+        upper = upper[np.argsort(-np.real(values)[upper])][: n + 4]
         found = _polished(field, y, p, values[upper], vectors[: y.size, upper].T, tol)
         if last is not None and _same(found[0][:n], last[:n], n, tol):
             return found[0][:n], found[1][:n]
@@ -189,20 +188,21 @@ def _polished(
     """The distinct roots that Newton's method reaches, with their conjugates, rightmost first."""
     size = np.linalg.norm(vectors, axis=1)
     vectors = vectors / np.where(size > 0, size, 1)[:, None]
-    parts = (vectors.real, vectors.imag, values.real, values.imag)
+    real, imag = np.real(values), np.imag(values)
+    parts = (np.real(vectors), np.imag(vectors), real, imag)
     z, left = _polish(field, y, p, tuple(jnp.asarray(x, y.dtype) for x in parts), tol)
     a, b, sigma, omega = map(np.asarray, z)
     good = np.isfinite(np.asarray(left)) & (np.asarray(left) <= np.sqrt(tol))
     # Far from where it started it is the root of another guess.
-    near = np.hypot(sigma - values.real, omega - values.imag) <= 0.1 * (1 + np.abs(values))
+    near = np.hypot(sigma - real, omega - imag) <= 0.1 * (1 + np.abs(values))
     kept: list[tuple[complex, np.ndarray]] = []
     for i in np.flatnonzero(good & near):
         root, v = complex(sigma[i], abs(omega[i])), a[i] + 1j * b[i]
         v = v if omega[i] >= 0 else v.conj()
-        real = abs(root.imag) <= np.sqrt(tol) * (1 + abs(root))
-        root = complex(root.real, 0.0) if real else root
+        single = abs(root.imag) <= np.sqrt(tol) * (1 + abs(root))
+        root = complex(root.real, 0.0) if single else root
         if all(abs(root - other) > np.sqrt(tol) * (1 + abs(root)) for other, _ in kept):
-            kept += [(root, v)] if real else [(root, v), (root.conjugate(), v.conj())]
+            kept += [(root, v)] if single else [(root, v), (root.conjugate(), v.conj())]
     kept.sort(key=lambda x: (-x[0].real, -x[0].imag))
     roots = np.array([r for r, _ in kept], complex)
     return roots, np.array([v for _, v in kept], complex).reshape(len(kept), y.size)

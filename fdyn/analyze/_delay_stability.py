@@ -167,10 +167,10 @@ def hopf_delay(
 
 def _crossing(before: np.ndarray, roots: np.ndarray) -> int | None:
     """The pair nearest to the axis, where another number of pairs now lies on the right."""
-    pairs = [r[r.imag > 0] for r in (before, roots)]
-    if (pairs[0].real > 0).sum() == (pairs[1].real > 0).sum():
+    right = [int(((np.imag(r) > 0) & (np.real(r) > 0)).sum()) for r in (before, roots)]
+    if right[0] == right[1]:
         return None
-    near = np.where(roots.imag > 0, np.abs(roots.real), np.inf)
+    near = np.where(np.imag(roots) > 0, np.abs(np.real(roots)), np.inf)
     return int(np.argmin(near))
 
 
@@ -195,7 +195,7 @@ def _locate(
     field: Field, y: Array, p: Array, root: complex, v: np.ndarray, index: int, tol: float
 ) -> BifurcationPoint:
     v = v / np.linalg.norm(v)
-    parts = (jnp.asarray(x, y.dtype) for x in (v.real, v.imag, root.imag))
+    parts = (jnp.asarray(x, y.dtype) for x in (np.real(v), np.imag(v), root.imag))
     (y, _, _, omega, p), *left = _solve(field, (y, *parts, p), tol)
     residual = float(max(map(float, left)))
     if not residual <= np.sqrt(tol):

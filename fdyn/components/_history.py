@@ -64,11 +64,15 @@ class NoHistory(AbstractHistory):
 class AbstractLeafHistory(AbstractHistory):
     """A history that knows the past of each leaf of the state by its number.
 
-    `structure`: of the whole state; `path`: of the entry of it that this is the past of.
+    `path`: of the entry of the state that this is the past of.
     """
 
-    structure: eqx.AbstractVar[Any]
-    path: eqx.AbstractVar[tuple[str, ...]]
+    path: tuple[str, ...] = eqx.field(static=True, default=(), kw_only=True)
+
+    @property
+    @abc.abstractmethod
+    def structure(self) -> Any:
+        """That of the whole state."""
 
     @abc.abstractmethod
     def leaf(self, i: int, lag: Any, derivative: bool) -> Array:
@@ -133,7 +137,6 @@ class ConstantHistory(AbstractLeafHistory):
     """
 
     y: PyTree
-    path: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def structure(self) -> Any:
@@ -162,7 +165,6 @@ class ExponentialHistory(AbstractLeafHistory):
     imag: PyTree
     sigma: Array
     omega: Array
-    path: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def structure(self) -> Any:
@@ -175,7 +177,7 @@ class ExponentialHistory(AbstractLeafHistory):
         if derivative:
             p, q = self.sigma * p - self.omega * q, self.sigma * q + self.omega * p
         lag = jnp.asarray(lag, y.dtype)
-        shape = jnp.broadcast_shapes(lag.shape, y.shape)
+        shape: Any = jnp.broadcast_shapes(lag.shape, y.shape)
         lag, y, p, q = (_spread(x, shape) for x in (lag, y, p, q))
         wave = p * jnp.cos(self.omega * lag) + q * jnp.sin(self.omega * lag)
         return jnp.exp(-self.sigma * lag) * wave + (0 if derivative else y)
@@ -195,7 +197,6 @@ class AskedHistory(AbstractLeafHistory):
 
     y: PyTree
     asked: Asked = eqx.field(static=True)
-    path: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def structure(self) -> Any:

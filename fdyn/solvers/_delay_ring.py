@@ -38,8 +38,15 @@ class Ring(eqx.Module):
                 lambda r, *x: r.at[slot].set(jnp.stack(x)), ring, *(part[which] for part in parts)
             )
 
-        return Ring(*(put(r, k) for k, r in enumerate((self.y0, self.f0, self.y1, self.f1))),
-                    self.cuts.at[slot].set(cuts), self.n + 1, self.dt)  # fmt: skip
+        return Ring(
+            put(self.y0, 0),
+            put(self.f0, 1),
+            put(self.y1, 2),
+            put(self.f1, 3),
+            self.cuts.at[slot].set(cuts),
+            self.n + 1,
+            self.dt,
+        )
 
 
 def fill(y: PyTree, past: Callable[[Any], PyTree] | None, span: float, dt: float, p: int) -> Ring:
@@ -57,14 +64,22 @@ def fill(y: PyTree, past: Callable[[Any], PyTree] | None, span: float, dt: float
 
         values, rates = jax.vmap(one)(times)
 
-    def parts(x: Array) -> Array:
+    def parts(tree: PyTree, ends: slice) -> PyTree:
         # Only the first part of a step of the past has a length.
-        return jnp.stack([x] + [jnp.zeros_like(x)] * (p - 1), axis=1)
+        empty = lambda x: [jnp.zeros_like(x)] * (p - 1)  # noqa: E731
+        return jax.tree.map(lambda x: jnp.stack([x[ends], *empty(x[ends])], axis=1), tree)
 
+    low, high = slice(None, -1), slice(1, None)
     cut = jnp.concatenate([jnp.zeros(1, dtype), jnp.ones(p, dtype)])
-    ends = [jax.tree.map(lambda x, s=s: parts(x[s]), tree)
-            for s in (slice(None, -1), slice(1, None)) for tree in (values, rates)]  # fmt: skip
-    return Ring(*ends, jnp.tile(cut, (steps, 1)), jnp.zeros((), jnp.int32), jnp.asarray(dt, dtype))
+    return Ring(
+        parts(values, low),
+        parts(rates, low),
+        parts(values, high),
+        parts(rates, high),
+        jnp.tile(cut, (steps, 1)),
+        jnp.zeros((), jnp.int32),
+        jnp.asarray(dt, dtype),
+    )
 
 
 def like_state(value: PyTree, y: PyTree) -> PyTree:
@@ -100,7 +115,6 @@ class RingHistory(AbstractLeafHistory):
     side: int = eqx.field(static=True)
     span: float = eqx.field(static=True)
     neutral: bool = eqx.field(static=True)
-    path: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def structure(self) -> Any:

@@ -1,7 +1,7 @@
 """The method of steps: adaptive steps of a solver of diffrax, the past in their interpolants."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
@@ -15,6 +15,7 @@ from ..components._base import Args, vector_field
 from ._function_model import FunctionModel
 from ._pieces import Layout, Log, PieceHistory, Pieces
 
+Kind = Literal["lax", "bounded"]
 RUNNING, DONE, STEPS, FULL, STUCK, FUTURE, LOST, ROUND = range(8)
 # A step in which its own interpolant is looked up is repeated until this no longer changes by this
 # part of the tolerance; what does not settle so soon is taken with a smaller step.
@@ -57,7 +58,7 @@ class Problem(eqx.Module):
 
 
 def prepared(
-    solver: diffrax.AbstractSolver, control: diffrax.PIDController, kind: str
+    solver: diffrax.AbstractSolver, control: diffrax.PIDController, kind: Kind
 ) -> diffrax.AbstractSolver:
     """The solver as `diffrax.diffeqsolve` would set it up.
 
@@ -79,6 +80,13 @@ def prepared(
             [getattr(control, name) for name in unset],
         )
     return solver
+
+
+def error_order(solver: diffrax.AbstractSolver) -> int:
+    """The order of the error of one step."""
+    order = solver.order(term())
+    assert order is not None  # that of every solver of ordinary equations
+    return int(order) + 1
 
 
 class Context(eqx.Module):
@@ -146,23 +154,22 @@ def start(problem: Problem, dt0: Array | None, capacity: int) -> Run:
     context = Context(problem, pieces, current, span)
     d = problem.layout.starts[-1]
 
-    def flow(terms: Any, t: Array, z: Array, args: Any) -> Array:
+    def flow(terms: Any, t: Any, z: Any, args: Any) -> Array:
         del terms, args
         return problem.field(t, jnp.append(z, jnp.zeros(3, z.dtype)), context)[:d]
 
-    order = problem.solver.order(term()) + 1
     first, control = problem.controller.init(
-        term(), t, problem.t1, z[:d], dt0, context, flow, order
+        term(), t, problem.t1, z[:d], dt0, context, flow, error_order(problem.solver)
     )
     memory = problem.solver.init(term(), *span, z, context)
     memory, control = jax.tree.map(jnp.asarray, (memory, control))
-    h = jax.lax.stop_gradient(first - t)
+    h = jax.lax.stop_gradient(jnp.asarray(first - t))
     counts: dict[str, Array] = {k: zero for k in ("steps", "rejected", "repeated")}
     return Run(t, z, h, jnp.array(True), memory, control, pieces, current, counts, zero)
 
 
 @eqx.filter_jit
-def advance(problem: Problem, run: Run, kind: str, max_steps: int | None) -> Run:
+def advance(problem: Problem, run: Run, kind: Kind, max_steps: int | None) -> Run:
     """Go on until the end, or until something is in the way."""
     return eqxi.while_loop(
         lambda run: run.code == RUNNING,
@@ -173,7 +180,7 @@ def advance(problem: Problem, run: Run, kind: str, max_steps: int | None) -> Run
     )
 
 
-def _step(problem: Problem, run: Run, kind: str) -> Run:
+def _step(problem: Problem, run: Run, kind: Kind) -> Run:
     """One attempt."""
     t, d = run.t, problem.layout.starts[-1]
     eps = jnp.finfo(t.dtype).eps
@@ -192,10 +199,14 @@ def _step(problem: Problem, run: Run, kind: str) -> Run:
     # An infinite error makes the controller reject the step.
     error = jnp.where(good & jnp.all(jnp.isfinite(y1)), error[:d], jnp.inf)
     fixed = jax.lax.stop_gradient((t, t1, y, y1, error))
-    order = problem.solver.order(term()) + 1
     keep, t_low, t_high, _, control, _ = problem.controller.adapt_step_size(
-        *fixed[:4], None, fixed[4], order, jax.lax.stop_gradient(run.control)
+        *fixed[:4],
+        None,
+        fixed[4],
+        error_order(problem.solver),
+        jax.lax.stop_gradient(run.control),
     )
+    keep = jnp.asarray(keep)
     taken = fixed[1] - fixed[0]
     proposed = jax.lax.stop_gradient(t_high - t_low)
     # A step that was cut short says nothing against the longer one that was to be tried.
@@ -230,7 +241,7 @@ def _step(problem: Problem, run: Run, kind: str) -> Run:
     )
 
 
-def _sweep(problem: Problem, run: Run, t1: Array, kind: str) -> tuple:
+def _sweep(problem: Problem, run: Run, t1: Array, kind: Kind) -> tuple:
     """The step to `t1`, repeated while it looks itself up and has not settled."""
     t, d = run.t, problem.layout.starts[-1]
     solver, control = problem.solver, problem.controller

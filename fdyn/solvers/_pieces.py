@@ -104,7 +104,6 @@ class PieceHistory(AbstractLeafHistory):
     layout: Layout
     interpolation: Any = eqx.field(static=True)
     log: Log = eqx.field(static=True)
-    path: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def structure(self) -> Any:
@@ -169,10 +168,10 @@ class PieceHistory(AbstractLeafHistory):
             kept = (self.pieces.start[at], self.pieces.end[at])
             infos = jax.tree.map(lambda x: x[at, ..., first + column][..., None], self.pieces.infos)
             now = jax.tree.map(lambda x: x[..., first + column][..., None], self.current[2])
-            piece = jax.tree.map(
+            begin, end, infos = jax.tree.map(
                 lambda x, y: jnp.where(within, x, y), (*self.current[:2], now), (*kept, infos)
             )
-            value = self._evaluate(*piece, time, derivative)[0]
+            value = self._evaluate(begin, end, infos, time, derivative)[0]
             given = self._given(i, past, derivative).reshape(-1)[column]
             return jnp.where(before, given, value)
 

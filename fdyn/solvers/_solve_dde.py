@@ -169,7 +169,7 @@ def solve_dde(
         )
         return march(model, solver, t, dt, throw=throw)
     check_method(method, "solve_dde")
-    order = int(method.order(mos.term()) or 1)
+    order = mos.error_order(method) - 1
     limit = _MAX_STEPS["traced" if traced else "plain"] if max_steps is None else max_steps
     control: Any = controller(None, rtol, atol, method, dtype)
     problem = mos.Problem(
@@ -287,9 +287,9 @@ def _room(run: mos.Run, span: float | None) -> mos.Run:
         capacity *= 4
 
     def move(x: Array, fill: float) -> Array:
-        x = np.asarray(x)
-        new = np.full((capacity, *x.shape[1:]), fill, x.dtype)
-        new[: n - drop] = x[drop:n]
+        old = np.asarray(x)
+        new = np.full((capacity, *old.shape[1:]), fill, old.dtype)
+        new[: n - drop] = old[drop:n]
         return jnp.asarray(new)
 
     moved = Pieces(
