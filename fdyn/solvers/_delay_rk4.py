@@ -36,7 +36,9 @@ class DelayRK4(AbstractStepSolver):
     What is rough at one time (the start, where the derivative jumps; an input that switches) is
     rough again one delay later. The order is 4 where such times lie on the grid, as they do when
     delays are multiples of `dt`, or where they are named as `breaks`: a step is cut in parts there.
-    Else the order is 2. The derivative of the past is of order 4 at delays that are multiples of
+    Else the order is 2. (The derivative of a solution with respect to a delay by which the past
+    has a jump is right where the jump arrives within such a step: the grid does not move.) The
+    derivative of the past is of order 4 at delays that are multiples of
     `dt`, and of order 3 elsewhere.
 
     **Arguments:**
