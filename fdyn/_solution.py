@@ -45,7 +45,8 @@ class Solution(eqx.Module):
 
     `sol.ts` are the times asked for (ms) and `sol["E.v"]` the state variable there, `[rows, ...]`,
     right after the jump where one falls on such a time; `sol.unit(name)` is its unit.
-    `sol.spikes("E.spike")` are the spikes as times and indices. With `dense=True`, `sol(t)` or
+    `sol.spikes("E.spike")` are the spikes as times and indices, `sol.spike_times("E.spike", 3)` the
+    first three of each unit as an array to differentiate. With `dense=True`, `sol(t)` or
     `sol.evaluate(t)` is the whole state at any time, `sol.evaluate(t, "E.v")` one variable.
 
     `sol.state` goes on where the solution ended, in `solve` or `simulate`; `sol.status` says
