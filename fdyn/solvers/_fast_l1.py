@@ -106,7 +106,7 @@ class FastL1(AbstractCaputoSolver):
         return self
 
     def weights(self, alpha: Array, rows: int) -> dict[str, Array]:
-        """Decay in a step and weight of each exponential."""
+        """Loss in a step and weight of each exponential."""
         step = _spacing(self.tol)
         x = _fastest(self.tol) - step * np.arange(rows - 1, -1, -1)
         s = np.exp(x)
@@ -118,7 +118,9 @@ class FastL1(AbstractCaputoSolver):
         w = step * jnp.exp(a * nodes - gammaln(a))
         w = w.at[0].divide(-jnp.expm1(-alpha * step))
         # The integral of the kernel over each step of the past, as the coefficients of L1 are.
-        return {"decay": jnp.exp(-speed), "weight": (1 - a) * w * exprel(-speed)}
+        # And what is lost in a step: the factor that is left would be rounded near 1, always the
+        # same way.
+        return {"loss": -jnp.expm1(-speed), "weight": (1 - a) * w * exprel(-speed)}
 
     def blank(self, path: str, x: Array, rows: int) -> dict[str, Array]:
         """No increments; the first state."""
@@ -136,7 +138,8 @@ class FastL1(AbstractCaputoSolver):
         def spread(v: Array) -> Array:
             return v.reshape(shape) if v.ndim == 1 else v
 
-        modes = spread(w["decay"]) * (past["modes"] + (x - past["before"])[None])
+        modes = past["modes"] + (x - past["before"])[None]
+        modes = modes - spread(w["loss"]) * modes
         past = {**past, "before": x}
         if self.reset == "clear":
             modes = jnp.where(jumped(past, x)[None], 0, modes)
