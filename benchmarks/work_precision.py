@@ -259,6 +259,7 @@ def picture(rows: list[dict], path: Path) -> None:
                     )
             ax.set(xscale="log", yscale="log", xlabel=labels[work], ylabel=labels[measure])
             ax.set_title(problem)
+            ax.xaxis.set_minor_formatter("")  # else they run into each other
             ax.grid(True, alpha=0.3)
     handles, texts = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, texts, loc="lower center", ncols=7, frameon=False, fontsize=9)
