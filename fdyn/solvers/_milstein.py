@@ -39,7 +39,7 @@ class Milstein(AbstractOneStepSolver):
     **Arguments:**
 
     - `interpretation`: `"ito"` or `"stratonovich"`, the sense in which the equation is read.
-    - `derivative_free`: take differences over $\sqrt{\Delta t}$ in the place of derivatives.
+    - `derivative_free`: take differences over a step in the place of derivatives.
     - `brownian`: a Brownian path such as that of `brownian_path`; by default fresh increments.
 
     **Raises:** `ValueError` for another interpretation; an error at run time for noise that does
@@ -97,7 +97,11 @@ class Milstein(AbstractOneStepSolver):
         change = product(noise, dw, y)
         ito = self.interpretation == "ito"
         root = jnp.sqrt(dt)
-        if any(isinstance(g, CommonNoise) for g in jax.tree.leaves(noise, is_leaf=is_coefficient)):
+        nodes = jax.tree.leaves(noise, is_leaf=is_coefficient)
+        shared = any(isinstance(g, CommonNoise) for g in nodes)
+        # The error of a difference along one's own field must have mean zero, which it has times
+        # dW^2 - dt, but not times dW^2; along the whole change, which is odd in dW, it has.
+        if shared or (self.derivative_free and not ito):
             # Kloeden & Platen's sum over pairs of processes, as two sums over directions.
             step = 1.0 if self.derivative_free else None
             second = _along(field(dw), y, change, step)

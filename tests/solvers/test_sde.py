@@ -1,5 +1,7 @@
 """Noise: orders on exact solutions, the exact law at any step, shared processes, ways in."""
 
+from typing import Any
+
 import diffrax
 import equinox as eqx
 import jax
@@ -122,7 +124,8 @@ def test_a_path_is_the_same_at_every_step():
     walk = replace(model, lambda m: m.tau, 1e12)
     walk = replace(walk, lambda m: m.sigma, 2.0 * np.sqrt(1e12))
     ends = [end(walk, 4.0, dt, EulerMaruyama(path))["v"] for dt in (4.0, 1.0, 0.25)]
-    expected = -65.0 + 2.0 * path.evaluate(0.0, 4.0)["v"]
+    w: Any = path.evaluate(0.0, 4.0)
+    expected = -65.0 + 2.0 * w["v"]
     for found in ends:
         np.testing.assert_allclose(found, expected, atol=1e-9)
 
@@ -175,7 +178,7 @@ DIAGONAL = (
 # The same with two processes for all units, which commute.
 GENERAL = (
     lambda t, y, args: args * y,
-    lambda t, y, args: CommonNoise(sphere(y)[:, None] * A),
+    lambda t, y, args: CommonNoise(sphere(y)[:, None] * A[None]),
     lambda w: jnp.sin(jnp.arcsin(0.2) + jnp.sum(A * w[""])),
     jnp.full(1, 0.2),
     (A**2).sum(),
@@ -375,7 +378,8 @@ def test_adaptive_steps_follow_the_tolerance_on_the_path_of_the_key(method, ito)
         )
         drift = a - (b**2 / 2 if ito else 0.0)
         ends = jnp.array([0.4, t])
-        w = jnp.stack([path.evaluate(jnp.array(0.0), s)[""] for s in ends])
+        walks: list[Any] = [path.evaluate(jnp.array(0.0), s) for s in ends]
+        w = jnp.stack([walk[""] for walk in walks])
         exact = 1.2 * jnp.exp(drift * ends + b * w)
         return jnp.abs(traj.ys[1:] - exact).max(), traj.stats["steps"]
 
