@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 from .._misc import child_key
 from ..components._base import AbstractComponent, Args, vector_field
 from ._base import AbstractStepSolver
+from ._newton import StepNewton
 from ._noise import is_coefficient, on_path, processes, product
 
 # Solvers of diffrax that take the drift and the noise as two terms.
@@ -318,5 +319,11 @@ def closed(solver: Any, dtype: Any) -> Any:
             if not (callable(found) or eqx.is_array_like(found)):
                 where = lambda s, name=name: getattr(s.root_finder, name)  # noqa: E731
                 inner = eqx.tree_at(where, inner, value)
+        if isinstance(inner.root_finder, diffrax.VeryChord):
+            # It gives up after two iterations, since an adaptive step can be taken again; with
+            # steps of 0.01 ms it does so on the upstroke of a Hodgkin-Huxley spike.
+            given = {name: getattr(inner.root_finder, name) for name in usual}
+            newton = StepNewton(**given, linear_solver=inner.root_finder.linear_solver)
+            inner = eqx.tree_at(lambda s: s.root_finder, inner, newton)
     wrapped = isinstance(solver, diffrax.HalfSolver)
     return diffrax.HalfSolver(cast(Any, inner)) if wrapped else inner

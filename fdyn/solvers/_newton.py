@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import lineax as lx
 import optimistix as optx
 from jax import Array
 from jaxtyping import PyTree
@@ -24,7 +25,7 @@ class _State(eqx.Module):
     previous: Array
 
 
-class _StepNewton(optx.AbstractRootFinder):
+class StepNewton(optx.AbstractRootFinder):
     """Newton's method that ends when its changes are below the tolerance.
 
     A test on the residual, which Newton's method of optimistix makes too, is out of place here:
@@ -34,7 +35,7 @@ class _StepNewton(optx.AbstractRootFinder):
     rtol: float
     atol: float
     norm: Callable[[PyTree], Array]
-    linear_solver: BlockLU
+    linear_solver: lx.AbstractLinearSolver
 
     @property
     def newton(self) -> optx.Newton:
@@ -128,7 +129,7 @@ def solve_stage(
     linear = BlockLU(structure)
     solution = optx.root_find(
         residual,
-        _StepNewton(tol, tol, optx.max_norm, linear),
+        StepNewton(tol, tol, optx.max_norm, linear),
         jax.lax.stop_gradient(guess),
         max_steps=_MAX_ITERATIONS,
         adjoint=optx.ImplicitAdjoint(linear_solver=linear),
