@@ -160,7 +160,7 @@ def test_a_coefficient_that_does_not_fit_is_refused():
 # --- orders -------------------------------------------------------------------------------------
 
 T, DTS = 0.5, [2.0**-k for k in range(4, 9)]
-A = np.array([0.5, 0.3])
+A = np.array([0.3, 0.2])
 
 
 def sphere(y):
