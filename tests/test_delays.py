@@ -341,6 +341,7 @@ def delayed(n: int = 8) -> Network:
     )
 
 
+@pytest.mark.slow
 def test_runs_with_rings_go_on_exactly_in_chunks_from_states_and_from_files(tmp_path):
     net = delayed()
     kwargs = {"dt": DT, "inputs": {"E": 15.0}, "record": ["E.v", "I.spike"]}
@@ -418,6 +419,7 @@ def test_a_spike_between_two_steps_is_split_and_its_mean_arrival_is_exact(where,
     assert np.count_nonzero(abs(came) > 1e-12) == (2 if part > 1e-6 else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", FRACTIONAL)
 def test_the_gradient_for_a_delay_is_the_closed_form_and_the_finite_difference(where):
     def end(d):
@@ -442,6 +444,7 @@ def delay_line(ring, lag, rows):
     return jax.lax.scan(step, ring, rows)[1]
 
 
+@pytest.mark.slow
 def test_the_order_of_interpolation():
     """Second order for signals and their response to spikes, first for the derivative."""
     steps = np.array([0.3, 0.1, 0.05, 0.025])

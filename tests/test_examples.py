@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(p for p in (ROOT / "examples").glob("*.py") if not p.name.startswith("_"))
 DEMO = ("coba", "current_clamp")
+# What compiles for long even at its small size.
+HEAVY = ("mackey_glass",)
 
 
 def run(script: Path, out: Path, *options: str) -> list[Path]:
@@ -36,7 +38,11 @@ def check_pictures(pictures: list[Path]) -> None:
         assert pixels[..., :3].std() > 0.02, f"{path.name} is blank"
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "script",
+    [pytest.param(p, marks=pytest.mark.slow if p.stem in HEAVY else ()) for p in SCRIPTS],
+    ids=lambda p: p.stem,
+)
 def test_small(script, tmp_path):
     check_pictures(run(script, tmp_path, "--quick"))
 

@@ -112,6 +112,7 @@ def test_hodgkin_huxley_in_a_network():
     assert branch.name == "input E"
 
 
+@pytest.mark.slow
 def test_other_inputs_stay():
     net = Network({"A": MorrisLecar(1), "B": MorrisLecar(1)})
     branch = continue_equilibria(net, (80.0, 110.0), path="A", inputs={"B": 30.0})

@@ -55,6 +55,7 @@ def summed(conn, s):
     return y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONNECTIVITIES)
 def test_the_pattern_is_that_of_fdyn(name):
     conn = CONNECTIVITIES[name]()

@@ -292,6 +292,7 @@ def test_a_traced_offset(case, native):
     assert not np.allclose(whole, expected)
 
 
+@pytest.mark.slow
 def test_split_parts_are_procedural():
     conn = CASES["normal"]()
     parts = split_post(conn, 7)

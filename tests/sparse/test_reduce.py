@@ -112,6 +112,7 @@ def test_ties_share_the_gradient():
     np.testing.assert_array_equal(gradient, [0.5, 0.5, 0.0])
 
 
+@pytest.mark.slow
 def test_batches_by_vmap():
     case = make("csc", "scalar")
     values = values_of(case, 3)

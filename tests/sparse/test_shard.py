@@ -79,6 +79,7 @@ def test_padding_is_out_of_range():
             assert_array_equal(part(parts, 1) @ np.ones(2), [0.0, 2.0])
 
 
+@pytest.mark.slow
 def test_padding_has_no_arrivals_and_is_no_synapse():
     """On the devices, and on the host, where a part is taken out of the stack."""
     delay = [0.0, 0.25, 0.5, 0.25, 0.0]
