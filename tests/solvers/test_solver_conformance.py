@@ -203,9 +203,9 @@ def test_a_run_compiles_once_resumes_exactly_and_tells_where_it_fails(row):
 def test_noise_is_integrated(row):
     """The key alone decides; over 0.1 ms the variance is that of the Wiener process, nearly."""
 
-    def run(key: int) -> Any:
+    def run(seed: int) -> Any:
         model = Spiral(sigma=0.5, noisy=True)
-        solver, key = row.make(), jax.random.key(key)
+        solver, key = row.make(), jax.random.key(seed)
         ends = [
             simulate(model, 0.1, dt=0.1, solver=solver, key=jax.random.fold_in(key, i))
             for i in range(100)
