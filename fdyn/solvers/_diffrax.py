@@ -182,7 +182,7 @@ def terms_of(
         # It asks for the same path over the step and over its halves.
         needed = {} if noise is None else processes(noise, y)
         brownian = diffrax.VirtualBrownianTree(t, t + dt, dt / 4, needed, key, levy_area=area)
-    elif brownian is not None and not issubclass(brownian.levy_area, area):
+    elif brownian is not None and not issubclass(brownian.levy_area, _least(solver)):
         raise ValueError(
             f"{name} needs a Brownian path with levy_area=diffrax.{area.__name__}, got "
             f"diffrax.{brownian.levy_area.__name__}."
@@ -282,8 +282,11 @@ def _is_stochastic(solver: Any) -> bool:
 
 def levy_area(solver: Any) -> Any:
     """What a solver needs to know of a Brownian path besides its increments."""
-    least = getattr(_inner(solver), "minimal_levy_area", diffrax.AbstractBrownianIncrement)
-    return next(area for area in _LEVY_AREAS if issubclass(area, least))
+    return next(area for area in _LEVY_AREAS if issubclass(area, _least(solver)))
+
+
+def _least(solver: Any) -> Any:
+    return getattr(_inner(solver), "minimal_levy_area", diffrax.AbstractBrownianIncrement)
 
 
 def _check(solver: Any) -> None:
