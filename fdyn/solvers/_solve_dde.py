@@ -20,7 +20,7 @@ from . import _method_of_steps as mos
 from ._breaking_points import breaking_points
 from ._controller import controller
 from ._delay_rk4 import DelayRK4
-from ._function_model import FunctionModel, as_state
+from ._function_model import FunctionModel, as_state, function_model
 from ._march import march
 from ._pieces import Dense, Pieces, layout_of
 from ._solve_ode import check_method, span_of
@@ -142,7 +142,7 @@ def solve_dde(
             "all variables must be real and have the same precision; got "
             f"{sorted(str(d) for d in {dtype, *dtypes})}."
         )
-    model = FunctionModel(f, start, args, delayed=True)
+    model = function_model(f, start, args, delayed=True)
     ts = span_of(t, dtype)
     inputs = (model, past, ts, dt, rtol, atol, delays, breaks, method)
     traced = is_traced(inputs) or under_trace((f, past))
