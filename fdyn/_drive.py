@@ -1,7 +1,7 @@
 """What a driver feeds into a model: constants, arrays over time, functions, components."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -21,6 +21,7 @@ from .components import (
     Args,
     State,
 )
+from .solvers import ExponentialEuler
 
 
 class AbstractDrive(eqx.Module):
@@ -88,8 +89,10 @@ class Component(AbstractDrive):
     """A component without input of its own; its single output is the input."""
 
     component: AbstractPopulation
-    solver: Any
     size: int | None = eqx.field(static=True)
+    # An input is constant within a step, so a method of higher order would gain nothing; this one
+    # takes noise and keeps no memory, whatever the model is solved with.
+    solver: ClassVar[ExponentialEuler] = ExponentialEuler()
 
     def value(
         self, t: Array, i: Array, state: State, dt: Array, key: Array
@@ -104,8 +107,8 @@ class Component(AbstractDrive):
             )
         (u,) = out.values()
         check_shape(u.shape, self.size, f"the output of {type(self.component).__name__}")
-        y, memory = self.solver.step(self.component, t, dt, y, Args(mem), state.solver, noise_key)
-        return u, State(y, mem, memory)
+        y, _ = self.solver.step(self.component, t, dt, y, Args(mem), (), noise_key)
+        return u, State(y, mem)
 
 
 def check_shape(shape: tuple[int, ...], size: int | None, what: str) -> None:
@@ -118,7 +121,7 @@ def check_shape(shape: tuple[int, ...], size: int | None, what: str) -> None:
 
 
 def make_drives(
-    model: AbstractComponent, inputs: Any, solver: Any, n_steps: int | None
+    model: AbstractComponent, inputs: Any, n_steps: int | None
 ) -> dict[str, AbstractDrive]:
     """The entries of `inputs=` by path; the empty path for a model that is no network.
 
@@ -132,7 +135,7 @@ def make_drives(
                 f"'inputs' of a single {type(model).__name__} is the input itself, not a "
                 "dictionary; paths are for networks."
             )
-        return {"": _make_drive(model, inputs, "'inputs'", solver, n_steps)}
+        return {"": _make_drive(model, inputs, "'inputs'", n_steps)}
     if not isinstance(inputs, dict):
         raise ValueError(
             "'inputs' of a network is a dictionary from path to input, for example "
@@ -146,12 +149,12 @@ def make_drives(
                 f"inputs: {path!r} must be the path of a component that takes an input, "
                 f"not of {'a network' if not rest else 'a part of ' + type(node).__name__}."
             )
-        drives[path] = _make_drive(node, value, f"inputs[{path!r}]", solver, n_steps)
+        drives[path] = _make_drive(node, value, f"inputs[{path!r}]", n_steps)
     return drives
 
 
 def _make_drive(
-    node: AbstractComponent, value: Any, what: str, solver: Any, n_steps: int | None
+    node: AbstractComponent, value: Any, what: str, n_steps: int | None
 ) -> AbstractDrive:
     if isinstance(node, AbstractStatelessInput):
         raise ValueError(f"{what}: a {type(node).__name__} takes no input.")
@@ -165,7 +168,7 @@ def _make_drive(
                 f"{what}: the {type(value).__name__} must have one unit per unit of the "
                 f"{type(node).__name__}, {size}; it has {value.size}."
             )
-        return Component(component=value, solver=solver, size=size)
+        return Component(component=value, size=size)
     if isinstance(value, AbstractComponent):
         raise ValueError(
             f"{what}: a component given as input must be an AbstractPopulation, with a 'size' and "

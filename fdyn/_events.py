@@ -234,7 +234,7 @@ def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str =
     if model.diffusion(t, y, args) is not None:
         raise ValueError(
             f"solve: {what} has noise (its diffusion is not None), and the adaptive route is for "
-            "equations without. Use simulate with solver=fdyn.solvers.EulerMaruyama()."
+            "equations without. Use simulate, whose default solver takes noise."
         )
     args, key = with_fired(model, t, y, args), jax.random.key(0)
     plain = Args(args.mem, args.u)

@@ -20,7 +20,7 @@ from ._misc import child_key, is_traced, under_trace
 from ._run_state import RunState as RunState
 from ._run_state import check_same, start
 from .components import AbstractComponent, State
-from .solvers import AbstractFractionalSolver, AbstractStepSolver, ExponentialEuler
+from .solvers import AbstractStepSolver, ExponentialEuler
 
 F = TypeVar("F")
 
@@ -198,7 +198,7 @@ def simulate(
     - `duration`: ms, a multiple of `dt`; `dt`: ms. Numbers or quantities.
     - `inputs`: for a network, a dictionary from path to input; else the input itself. An input is
       a number; an array over time, `[steps]` or `[steps, size]`; a function of time (ms); or a
-      component with one output, such as `PoissonInput`.
+      component with one output, such as `PoissonInput`, carried on by `ExponentialEuler()`.
     - `key`: random key, `jax.random.key(0)`. Step i uses `fold_in(key, i)`. Given together with the
       `.state` of an earlier recording it replaces the key of that one.
     - `solver`: a fixed-step solver, `ExponentialEuler()`.
@@ -235,9 +235,7 @@ def simulate(
     _check_model(model, solver)
     dt, duration = as_time(dt, "dt"), as_time(duration, "duration", zero=True)
     n_steps = steps_of(duration, dt, "the duration")
-    # The order of a fractional equation is that of the model, not of what drives it.
-    own_order = isinstance(solver, AbstractFractionalSolver)
-    drives = drv.make_drives(model, inputs, ExponentialEuler() if own_order else solver, n_steps)
+    drives = drv.make_drives(model, inputs, n_steps)
     records = rec.make_records(record)
     program = _Program(model, solver, drives, records)
     functions = [

@@ -14,7 +14,6 @@ from ._grid import as_time
 from ._misc import child_key, is_traced, magnitude, own
 from ._run_state import RunState, check_key, check_same
 from .components import AbstractComponent, Args, State
-from .solvers import Euler
 
 # How the loop over segments is differentiated where that over steps is differentiated so.
 _LOOPS = {
@@ -113,7 +112,7 @@ def inputs(
     model: AbstractComponent, inputs: Any, key: Array
 ) -> tuple[dict[str, drv.AbstractDrive], dict[str, State]]:
     """The inputs, and the (empty) states of those that are components."""
-    drives = drv.make_drives(model, inputs, Euler(), None)
+    drives = drv.make_drives(model, inputs, None)
     states = dict.fromkeys(drives, State((), ()))
     for path, drive in drives.items():
         if not isinstance(drive, drv.Component):

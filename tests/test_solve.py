@@ -186,7 +186,7 @@ class Still(AbstractComponent):
 @pytest.mark.parametrize(
     ("message", "call"),
     [
-        ("noise .*EulerMaruyama", lambda: solve(neuron(sigma=1.0), 1.0)),
+        ("noise .*Use simulate", lambda: solve(neuron(sigma=1.0), 1.0)),
         ("'AB' has a delay of 1.5 ms", lambda: solve(delayed(1.5), 1.0)),
         ("random", lambda: solve(neuron(), 1.0, inputs=PoissonInput(2, rate=5.0))),
         ("'A' .PoissonInput. draws random", lambda: solve(delayed(0, PoissonInput(2, 5.0)), 1.0)),

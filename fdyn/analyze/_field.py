@@ -97,10 +97,10 @@ def make_field(
             raise ValueError(f"'where' must select one parameter, got {len(chosen)}.")
         (leaf,) = chosen
     elif path is not None:
-        given = drv.make_drives(model, 0.0 if path == "" else {path: 0.0}, None, None)
+        given = drv.make_drives(model, 0.0 if path == "" else {path: 0.0}, None)
         del given  # made only for its checks of the path
     u = None
-    for name, drive in sorted(drv.make_drives(model, inputs, None, None).items()):
+    for name, drive in sorted(drv.make_drives(model, inputs, None).items()):
         if name == path and where is None:
             raise ValueError(f"the input at {path!r} varies, so it cannot be in 'inputs' as well.")
         u = drv.add_drive(u, name, _constant(name, drive))

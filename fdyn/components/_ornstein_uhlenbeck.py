@@ -16,9 +16,9 @@ class OrnsteinUhlenbeck(AbstractPopulation):
     $$\tau \frac{dx}{dt} = \mu - x + \sigma\sqrt{2\tau}\,\xi(t)$$
 
     Each has the mean $\mu$, the standard deviation $\sigma$ and the autocovariance
-    $\sigma^2 e^{-|s|/\tau}$, from the start on. With `ExponentialEuler`, the default solver, this
-    holds exactly at any step. It is an input of what it drives (`inputs=OrnsteinUhlenbeck(...)`),
-    constant within a step; or a node of a network.
+    $\sigma^2 e^{-|s|/\tau}$, from the start on. As an input of what it drives
+    (`inputs=OrnsteinUhlenbeck(...)`, constant within a step) this holds exactly at any step,
+    whatever solver the model has; as a node of a network with `ExponentialEuler`, the default.
 
     **Arguments:** `size`: number of processes; the parameters are scalars or have shape `[size]`.
     `mean`: 0, and `sigma`: 1, the standard deviation, in the unit of the input of what it drives;
