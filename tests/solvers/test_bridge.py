@@ -59,6 +59,35 @@ def test_the_same_method_is_the_same(ours, theirs):
     assert_close(run(commuting, ours), run(commuting, Diffrax(theirs)), rtol=1e-13, atol=1e-14)
 
 
+class Additive:
+    """An equation with additive noise on one path, whose functions are traced once per solver."""
+
+    def __init__(self):
+        self.n, self.t = 300, 1.0
+        shape = {"": jax.ShapeDtypeStruct((self.n,), jnp.result_type(float))}
+        self.path = diffrax.VirtualBrownianTree(
+            jnp.array(0.0),
+            jnp.array(self.t),
+            2.0**-12,
+            shape,
+            KEY,
+            levy_area=diffrax.SpaceTimeLevyArea,
+        )
+        self.f = lambda t, y, args: jnp.sin(2 * y) - y
+        self.g = lambda t, y, args: 2.0
+        self.exact = self.end(2.0**-11, diffrax.ShARK())
+
+    def end(self, dt, solver):
+        method = Diffrax(solver, self.path)
+        ts = [0.0, self.t]
+        return solve_sde(self.f, self.g, jnp.ones(self.n), ts, None, method, key=KEY, dt=dt).ys[-1]
+
+
+@pytest.fixture(scope="module")
+def additive():
+    return Additive()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("solver", "order"),
@@ -71,29 +100,10 @@ def test_the_same_method_is_the_same(ours, theirs):
     ],
     ids=lambda x: type(x).__name__,
 )
-def test_strong_order_on_additive_noise(solver, order):
+def test_strong_order_on_additive_noise(additive, solver, order):
     """The Levy areas are those of the path, or the order would be 1 at most."""
-    n, t = 300, 1.0
     dts = [2.0**-k for k in range(4, 9)]
-    shape = {"": jax.ShapeDtypeStruct((n,), jnp.result_type(float))}
-    path = diffrax.VirtualBrownianTree(
-        jnp.array(0.0), jnp.array(t), 2.0**-12, shape, KEY, levy_area=diffrax.SpaceTimeLevyArea
-    )
-
-    def end(dt, solver):
-        return solve_sde(
-            lambda t, y, args: jnp.sin(2 * y) - y,
-            lambda t, y, args: 2.0,
-            jnp.ones(n),
-            [0.0, t],
-            None,
-            Diffrax(solver, path),
-            key=KEY,
-            dt=dt,
-        ).ys[-1]
-
-    exact = end(2.0**-11, diffrax.ShARK())
-    errors = [float(jnp.abs(end(dt, solver) - exact).mean()) for dt in dts]
+    errors = [float(jnp.abs(additive.end(dt, solver) - additive.exact).mean()) for dt in dts]
     assert slope(dts, errors) == pytest.approx(order, abs=0.15)
 
 
