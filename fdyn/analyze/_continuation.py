@@ -232,7 +232,7 @@ def continue_equilibria(
     method = PseudoArclength() if method is None else method
     root = optx.Newton(rtol=tol, atol=tol) if root_finder is None else root_finder
     field = make_field(model, inputs, state, where, path)
-    if field.lags(field.ravel(), jnp.asarray(low, field.ravel().dtype))[0]:
+    if field.delayed(field.ravel(), jnp.asarray(low, field.ravel().dtype)):
         raise ValueError(
             "the flow has delays, and the Jacobian of a branch would not tell its stability: use "
             "equilibria, characteristic_roots and hopf_delay."

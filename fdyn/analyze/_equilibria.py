@@ -165,7 +165,7 @@ def equilibria(
             raise RuntimeError(status.message)
     keep = np.flatnonzero(good)[_distinct(y[good], np.sqrt(tol))]
     values = sorted_eigenvalues(jac[keep])
-    if keep.size and field.lags(jnp.asarray(y[keep[0]]))[0]:
+    if keep.size and field.delayed(jnp.asarray(y[keep[0]])):
         values = np.stack([_rightmost(field, jnp.asarray(x), tol) for x in y[keep]])
     return Equilibria(
         jax.vmap(field.unravel)(jnp.asarray(y[keep])),

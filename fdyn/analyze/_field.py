@@ -72,6 +72,11 @@ class Field(eqx.Module):
         self.rate(y, p, AskedHistory(self.unravel(y), asked))
         return asked.lags, asked.neutral
 
+    @eqx.filter_jit
+    def delayed(self, y: Array, p: Array | None = None) -> Array:
+        """Whether the flow asks for the past; found out once per structure."""
+        return jnp.array(bool(self.lags(y, p)[0]))
+
     def jacobian(self, y: Array, p: Array | None = None) -> Array:
         """The matrix of derivatives at `y`, `[d, d]`."""
         return jax.jacfwd(self)(y, p)
