@@ -19,9 +19,10 @@ from ._fractional import (
     as_orders,
     as_velocity,
     check_times,
+    check_velocity,
     convolve,
     held_masks,
-    of_leaf,
+    initial_slope,
     push,
     reversed_twice,
     rows_like,
@@ -31,6 +32,8 @@ from ._fractional import (
 # From this lag on the differences of powers are taken from their series, and with so many terms
 # the rest is below rounding.
 _FAR, _TERMS = 8, 18
+# For how many steps an element has not been held is counted up to this.
+_LONG_FREE = 2
 
 
 class AdamsBashforthMoulton(AbstractFractionalSolver):
@@ -46,20 +49,22 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
     memory of a step grow with the number of steps. Deterministic equations only.
 
     A jump (a reset after a spike) clears the memory of the elements that it changes: their
-    derivative starts anew there, with the velocity 0. (To keep it, the derivative of the path
-    during the reset itself would be needed; `L1` and `GrunwaldLetnikov` can.)
+    derivative starts anew there, with the velocity 0; after a refractory period, at its end. (To
+    keep it, the derivative of the path during the reset itself would be needed; `L1` and
+    `GrunwaldLetnikov` can.)
 
     **Arguments:**
 
     - `alpha`: the order: a number, an array over units, or a dictionary from the path of a leaf
       to those, where leaves that are not named have order 1 and take a step of Heun's method.
       Traced: it can be fitted, and a new value compiles nothing.
-    - `velocity`: the derivative at the start, unit/ms, in the forms of `alpha`; 0 by default. For
-      orders above 1.
+    - `velocity`: the derivative at the start, unit/ms, in the forms of `alpha`; 0 by default.
+      Orders of at most 1 have none: elements of such an order beside others pass it over.
     - `horizon`: ms; the longest run that the memory is for. By default that of the run, where a
       new length compiles anew.
 
-    **Raises:** `ValueError` for an order outside of (0, 2), and for a run beyond the horizon.
+    **Raises:** `ValueError` for an order outside of (0, 2), for a velocity where no order is above
+    1, and for a run beyond the horizon.
 
     ```python
     >>> import jax.numpy as jnp
@@ -82,6 +87,7 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
     horizon: float | None = eqx.field(default=None, static=True)
 
     def __check_init__(self):
+        check_velocity(self)
         check_times(self, "horizon")
 
     def room(self, dt: float, run: int | None) -> tuple[int, int]:
@@ -107,11 +113,10 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
             "last": x,
             "first": jnp.zeros_like(x),
             "age": jnp.zeros(x.shape, jnp.int32),
+            "free": jnp.full(x.shape, _LONG_FREE, jnp.int32),
         }
-        slope = None if self.velocity is None else of_leaf(self.velocity, path, x, "velocity")
-        if slope is not None:
-            past["slope"] = jnp.broadcast_to(slope, x.shape)
-        return past
+        slope = initial_slope(self, path, x)
+        return past if slope is None else {**past, "slope": slope}
 
     def step(
         self,
@@ -139,8 +144,9 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
             if path not in orders:
                 predicted.append(x + h * f)
                 continue
-            past[path], start[path] = _begin(past[path], x, f, mask, n, h)
-            w, alpha, own = memory["weights"][path], orders[path], past[path]
+            alpha = orders[path]
+            past[path], start[path] = _begin(past[path], x, f, mask, alpha, n, h)
+            w, own = memory["weights"][path], past[path]
             whole = convolve(w["predict"], own["rows"], n, own["age"])
             scale = jnp.exp(alpha * jnp.log(h) - gammaln(alpha + 1))
             predicted.append(start[path] + scale * whole)
@@ -165,11 +171,24 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
 
 
 def _begin(
-    past: dict[str, Array], x: Array, f: Array, mask: Array | None, n: Array, dt: Array
+    past: dict[str, Array],
+    x: Array,
+    f: Array,
+    mask: Array | None,
+    alpha: Array,
+    n: Array,
+    dt: Array,
 ) -> tuple[dict[str, Array], Array]:
     """The memory with the derivative of this step, and the Taylor polynomial at its end."""
     past = dict(past)
-    anew = jumped(past, x) if mask is None else jumped(past, x) | mask
+    anew = jumped(past, x)
+    if mask is not None:
+        # What was held has moved by no derivative. The first step after may have been free in part
+        # only, with a slower flow (interpolated spikes), which one derivative per time of the grid
+        # cannot tell; of order 1, where the memory is a plain sum, it can be closed after it.
+        free = past["free"]
+        anew = anew | mask | (free == 0) | ((free == 1) & (alpha == 1))
+        past["free"] = jnp.where(mask, 0, jnp.minimum(free + 1, _LONG_FREE))
     past["base"] = jnp.where(anew, x, past["base"])
     past["age"] = jnp.where(anew, 0, past["age"]) + 1
     past["first"] = jnp.where(past["age"] == 1, f, past["first"])

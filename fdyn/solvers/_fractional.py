@@ -70,6 +70,38 @@ def check_at_most_one(solver: Any) -> None:
             )
 
 
+def check_velocity(solver: Any) -> None:
+    """A velocity is for orders above 1; of traced orders only `initial_slope` knows."""
+    alpha, velocity = solver.alpha, solver.velocity
+    if velocity is None:
+        return
+    if isinstance(velocity, dict):
+        used = {p: [alpha.get(p)] if isinstance(alpha, dict) else [alpha] for p in velocity}
+    else:
+        used = {"": list(alpha.values()) if isinstance(alpha, dict) else [alpha]}
+    for path, orders in used.items():
+        known = [x for x in orders if x is not None]
+        if not any(is_traced(x) or (np.asarray(x) > 1).any() for x in known):
+            top = max((float(np.max(np.asarray(x))) for x in known), default=1.0)
+            of = f" of {path!r}" if path else ""
+            raise ValueError(
+                f"{type(solver).__name__}: an initial velocity{of} belongs to orders above 1, but "
+                f"the order{of} is {top:g} (1 for leaves that 'alpha' does not name). Leave out "
+                "'velocity', or give an order between 1 and 2."
+            )
+
+
+def initial_slope(solver: Any, path: str, x: Array) -> Array | None:
+    """The velocity of a leaf like `x`, zero where the order is not above 1."""
+    slope = None if solver.velocity is None else of_leaf(solver.velocity, path, x, "velocity")
+    if slope is None:
+        return None
+    alpha = of_leaf(solver.alpha, path, x, "alpha")
+    if alpha is not None:
+        slope = jnp.where(alpha > 1, slope, jnp.zeros_like(slope))
+    return jnp.broadcast_to(slope, x.shape)
+
+
 def check_times(solver: Any, *names: str) -> None:
     """Lengths of a memory are positive, finite times."""
     for name in names:
@@ -92,17 +124,22 @@ def check_reset(solver: Any) -> None:
         raise ValueError(f"'reset' must be one of {RESETS}, got {solver.reset!r}.")
 
 
+def _named(path: str) -> str:
+    """A state that is one array has no path; elsewhere, too, it is called y."""
+    return path or "y"
+
+
 def of_leaf(spec: Any, path: str, x: Array, name: str) -> Array | None:
     """The value of a leaf, shaped so that it broadcasts to it; `None` where it has none."""
-    value = spec.get(path) if isinstance(spec, dict) else spec
+    value = spec.get(_named(path)) if isinstance(spec, dict) else spec
     if value is None:
         return None
     value = value.astype(jnp.finfo(x.dtype).dtype)
     ends = x.shape[x.ndim - value.ndim :] if value.ndim <= x.ndim else ()
     if value.ndim > x.ndim or any(a not in (1, b) for a, b in zip(value.shape, ends, strict=True)):
         raise ValueError(
-            f"'{name}' has shape {value.shape}, which does not fit the leaf {path!r} of shape "
-            f"{x.shape}: give a number, or one value per unit."
+            f"'{name}' has shape {value.shape}, which does not fit the leaf {_named(path)!r} of "
+            f"shape {x.shape}: give a number, or one value per unit."
         )
     return value if value.ndim == 0 else value.reshape((1,) * (x.ndim - value.ndim) + value.shape)
 
@@ -193,10 +230,12 @@ class AbstractFractionalSolver(AbstractStepSolver):
     def orders(self, y: PyTree) -> dict[str, Array]:
         """The order of each leaf that has one, by path; the others are of order 1."""
         leaves = dict(zip(leaf_paths(y), jax.tree.leaves(y), strict=True))
-        if isinstance(self.alpha, dict):
-            for path in self.alpha:
-                if path not in leaves:
-                    raise unknown("alpha", path, list(leaves))
+        names = [_named(path) for path in leaves]
+        for what in ("alpha", "velocity"):
+            spec = getattr(self, what, None)
+            for path in spec if isinstance(spec, dict) else ():
+                if path not in names:
+                    raise unknown(what, path, names)
         found = {p: of_leaf(self.alpha, p, x, "alpha") for p, x in leaves.items()}
         return {p: a for p, a in found.items() if a is not None}
 

@@ -14,8 +14,9 @@ from ._fractional import (
     as_velocity,
     check_reset,
     check_times,
+    check_velocity,
     convolve,
-    of_leaf,
+    initial_slope,
     push,
     reversed_twice,
     rows_like,
@@ -37,8 +38,8 @@ class GrunwaldLetnikov(AbstractCaputoSolver):
     - `alpha`: the order: a number, an array over units, or a dictionary from the path of a leaf
       to those, where leaves that are not named have order 1 and take a step of backward Euler
       (explicit: exponential Euler). Traced: it can be fitted, and a new value compiles nothing.
-    - `velocity`: the derivative at the start, unit/ms, in the forms of `alpha`; 0 by default. For
-      orders above 1.
+    - `velocity`: the derivative at the start, unit/ms, in the forms of `alpha`; 0 by default.
+      Orders of at most 1 have none: elements of such an order beside others pass it over.
     - `implicit`: by default the equation above, solved by Newton's method; else with
       $f(t_n, y_n)$ on its right, which costs less and is stable for small steps only.
     - `reset`: what a jump (a reset after a spike) does to the memory of the elements it changes.
@@ -49,7 +50,8 @@ class GrunwaldLetnikov(AbstractCaputoSolver):
     - `window`: ms; to remember the last part of the path only (the short-memory principle), with
       an error that this choice accepts.
 
-    **Raises:** `ValueError` for an order outside of (0, 2), and for a run beyond the horizon.
+    **Raises:** `ValueError` for an order outside of (0, 2), for a velocity where no order is above
+    1, and for a run beyond the horizon.
 
     ```python
     >>> from fdyn.solvers import solve_fde
@@ -74,6 +76,7 @@ class GrunwaldLetnikov(AbstractCaputoSolver):
     window: float | None = eqx.field(default=None, static=True)
 
     def __check_init__(self):
+        check_velocity(self)
         check_reset(self)
         check_times(self, "horizon", "window")
 
@@ -93,9 +96,9 @@ class GrunwaldLetnikov(AbstractCaputoSolver):
     def blank(self, path: str, x: Array, rows: int) -> dict[str, Array]:
         """No past; the Taylor polynomial of the start."""
         past = {"rows": rows_like(x, rows), "base": x}
-        slope = None if self.velocity is None else of_leaf(self.velocity, path, x, "velocity")
+        slope = initial_slope(self, path, x)
         if slope is not None:
-            past["slope"] = jnp.broadcast_to(slope, x.shape)
+            past["slope"] = slope
         if self.reset == "keep":
             return past
         return {**past, "last": x, "age": jnp.zeros(x.shape, jnp.int32)}

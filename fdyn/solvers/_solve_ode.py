@@ -17,6 +17,8 @@ from .._tree import path_str
 from ..components._base import Args, vector_field
 from ._base import AbstractStepSolver
 from ._controller import controller
+from ._delay_rk4 import DelayRK4
+from ._fractional import AbstractFractionalSolver
 from ._function_model import FunctionModel, function_model, real_dtype
 from ._march import march, times_of
 from ._status import Status
@@ -109,6 +111,7 @@ def solve_ode(
 
     **Source:** none; the methods are cited where they are defined.
     """
+    _check_kind(method)
     model = function_model(f, y0, args)
     if isinstance(method, AbstractStepSolver):
         given = {"rtol": rtol, "atol": atol, "stepsize_controller": stepsize_controller}
@@ -130,6 +133,19 @@ def solve_ode(
     return _adaptive(
         model, t, method, dt, rtol, atol, dense, stepsize_controller, max_steps, throw, options
     )
+
+
+def _check_kind(method: Any) -> None:
+    """Methods for equations of another kind have functions of their own."""
+    for kind, what, where in (
+        (AbstractFractionalSolver, "of fractional order", "solve_fde"),
+        (DelayRK4, "with delays", "solve_dde"),
+    ):
+        if isinstance(method, kind):
+            raise ValueError(
+                f"solve_ode: {type(method).__name__} is for equations {what}: use {where}. "
+                "solve_ode takes a solver of diffrax or a fixed-step one such as RK4()."
+            )
 
 
 def check_method(method: Any, what: str) -> None:

@@ -56,6 +56,8 @@ class StrangSplitting(AbstractOneStepSolver):
         del key
         require_no_noise(self, model, t, y, args)
         leaves, treedef = jax.tree.flatten(y)
+        if not leaves:
+            return y, solver_state
 
         def rates(leaves: list[Array]) -> list[Any]:
             flow = model.flow(t + dt / 2, jax.tree.unflatten(treedef, leaves), args)
@@ -77,6 +79,7 @@ class StrangSplitting(AbstractOneStepSolver):
 
 
 def _advance(rate: Any, y: Array, h: Array) -> Array:
+    h = h.astype(y.dtype)  # which may be complex
     if not isinstance(rate, Affine):
         return y + h * rate
     return y + h * exprel(h * rate.a) * rate(y)
@@ -89,7 +92,7 @@ def _sees(rates: Any, leaves: list[Array]) -> list[set[int]]:
         found = []
         for r in rates(leaves):
             pair = (r.a, r.b) if isinstance(r, Affine) else (r, 0.0)
-            found += [jnp.asarray(x, jnp.result_type(float)) for x in pair]
+            found += [jnp.asarray(x) for x in pair]
         return found
 
     found = dependence(parts, leaves, smooth=False)

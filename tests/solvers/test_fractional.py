@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from helpers import assert_identical, counting
+from helpers import assert_identical, counting, slope
 from scipy.special import erfc, wofz
 
 from fdyn import AbstractComponent, Affine, Args, Network, State, replace, simulate
@@ -12,11 +12,13 @@ from fdyn.components import LIF
 from fdyn.solvers import (
     L1,
     AdamsBashforthMoulton,
+    DelayRK4,
     ExponentialEuler,
     FastL1,
     GrunwaldLetnikov,
     mittag_leffler,
     solve_fde,
+    solve_ode,
 )
 
 ALL = (L1, FastL1, GrunwaldLetnikov, AdamsBashforthMoulton)
@@ -228,6 +230,43 @@ def decay(t, y, args):
     return -y
 
 
+WITH_VELOCITY = pytest.mark.parametrize("kind", [GrunwaldLetnikov, AdamsBashforthMoulton])
+
+
+@WITH_VELOCITY
+def test_a_velocity_where_no_order_is_above_one_is_refused(kind):
+    for alpha, velocity in (
+        (0.5, 1.0),
+        (1.0, np.ones(2)),
+        ([0.5, 1.0], 1.0),
+        ({"x": 0.5}, 1.0),
+        (0.5, {"x": 1.0}),
+        ({"x": 0.5, "z": 1.5}, {"x": 1.0}),
+        ({"z": 1.5}, {"x": 1.0}),
+    ):
+        with pytest.raises(ValueError, match="velocity.*belongs to orders above 1, but"):
+            kind(alpha, velocity=velocity)
+    kind({"x": 0.5, "z": 1.5}, velocity=1.0)
+    with pytest.raises(ValueError, match="velocity: there is no 'w'.*Known: x"):
+        run(kind(1.5, velocity={"w": 1.0}), 0.1)
+
+
+@pytest.mark.slow
+@WITH_VELOCITY
+def test_a_velocity_moves_nothing_of_an_order_of_at_most_one(kind):
+    """D^a y = -y from 0 stays there without a velocity; at 1.5 it is t E_{a,2}(-t^a) with it."""
+
+    def end(alpha):
+        method = kind(alpha, velocity=1.0)
+        return solve_fde(decay, np.zeros(3), [0.0, 2.0], None, method, dt=0.02).ys[-1]
+
+    alpha = np.array([0.5, 1.0, 1.5])
+    exact = 2 * float(mittag_leffler(-(2.0**1.5), 1.5, 2.0))
+    for found in (end(alpha), jax.jit(end)(alpha)):
+        assert (found[:2] == 0).all()
+        assert float(found[2]) == pytest.approx(exact, abs=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ALL)
 def test_gradients_with_respect_to_the_order(kind):
@@ -296,6 +335,29 @@ def test_a_refractory_neuron_is_held(kind):
         assert (v[:31] == -65.0).all() and (v[31:] != -65.0).all()
 
 
+@pytest.mark.slow
+def test_after_a_refractory_period_the_memory_starts_anew():
+    """For alpha = 1 the order 2 of the method, against the closed form since the last spike."""
+    u, t_ref, dts = 30.0, 2.0, [0.5, 0.25]
+    on_grid, off_grid = [], []
+    for dt in dts:
+        method = AdamsBashforthMoulton(1.0)
+        neuron = LIF(1, t_ref=t_ref, v_init=-50.01)
+        rec = run(method, 70.0, dt, neuron, inputs=u, record=["v", "spike"])
+        spikes = np.asarray(rec.spikes("spike").times)
+        assert len(spikes) >= 4
+        exact = -65 + u - u * np.exp(-(70 - spikes[-1] - t_ref) / 20)
+        on_grid.append(abs(float(rec["v"][-1, 0]) - exact))
+        # A spike and a release within a step: each period is t_ref + 20 log(30 / 15).
+        neuron = LIF(1, t_ref=t_ref, v_init=-50.01, interpolate=True)
+        rec = run(method, 70.0, dt, neuron, inputs=u, record=["spike", "early"])
+        first = 20 * np.log(15.01 / 15)
+        exact = first + np.arange(5) * (t_ref + 20 * np.log(2))
+        off_grid.append(abs(np.asarray(rec.spikes("spike").times) - exact).max())
+    assert slope(dts, on_grid) == pytest.approx(2, abs=0.15) and on_grid[-1] < 2e-4
+    assert slope(dts, off_grid) == pytest.approx(2, abs=0.15) and off_grid[-1] < 2e-3
+
+
 # --- bad input ----------------------------------------------------------------------------------
 
 
@@ -304,6 +366,29 @@ def test_a_refractory_neuron_is_held(kind):
 def test_an_order_out_of_range_is_refused(kind, alpha):
     with pytest.raises(ValueError, match="order of the derivative.*between 0 and 2"):
         kind(alpha)
+
+
+def test_a_state_that_is_one_array_is_called_y():
+    with pytest.raises(ValueError, match="alpha: there is no 'x'. Known: y"):
+        solve_fde(decay, 1.0, [0.0, 1.0], None, FastL1({"x": 0.5}), dt=0.1)
+    with pytest.raises(ValueError, match=r"shape \(3,\).*leaf 'y' of shape \(\)"):
+        solve_fde(decay, 1.0, [0.0, 1.0], None, FastL1([0.5] * 3), dt=0.1)
+
+
+@pytest.mark.slow
+def test_the_order_of_a_state_that_is_one_array_can_be_given_by_its_name():
+    named, plain = (
+        solve_fde(decay, 1.0, [0.0, 1.0], None, FastL1(a, implicit=False), dt=0.1).ys
+        for a in ({"y": 0.5}, 0.5)
+    )
+    assert_identical(named, plain)
+
+
+@pytest.mark.parametrize("method", [kind(0.5) for kind in ALL] + [DelayRK4(1.0)])
+def test_solve_ode_says_where_equations_of_other_kinds_are_solved(method):
+    place = "delays: use solve_dde" if isinstance(method, DelayRK4) else "order: use solve_fde"
+    with pytest.raises(ValueError, match=f"solve_ode: {type(method).__name__} is for.*{place}"):
+        solve_ode(decay, 1.0, [0.0, 1.0], None, method, dt=0.1)
 
 
 def test_other_bad_input():

@@ -7,9 +7,9 @@ from helpers import slope, squid
 from jax.flatten_util import ravel_pytree
 from scipy.integrate import solve_ivp
 
-from fdyn import Args, Network, Projection, simulate, vector_field
+from fdyn import Affine, Args, Network, Projection, simulate, vector_field
 from fdyn.components import COBA, LIF, Exponential, MorrisLecar
-from fdyn.solvers import ExponentialEuler, Heun, StrangSplitting
+from fdyn.solvers import ExponentialEuler, Heun, StrangSplitting, solve_ode
 from fdyn.solvers._strang import _groups
 from fdyn.sparse import Dense
 
@@ -94,6 +94,23 @@ def test_it_stays_stable_where_an_explicit_method_does_not():
     assert spikes[ExponentialEuler].status.ok
     v = spikes[Heun].state.model.y["v"]
     assert not spikes[Heun].status.ok or abs(float(v[0])) > 1000
+
+
+@pytest.mark.slow
+def test_complex_states_are_carried_on_without_a_warning():
+    """y' = (i - 0.1) z, z' = 0.2 i z + i y, where each is held in the turn of the other."""
+
+    def f(t, y, args):
+        return {"y": (1j - 0.1) * y["z"], "z": Affine(0.2j, 1j * y["y"])}
+
+    y0, errors, dts = {"y": 1.0 + 0j, "z": 0.5j}, [], [0.1, 0.05]
+    vectors = np.linalg.eig(np.array([[0, 1j - 0.1], [1j, 0.2j]]))
+    modes = np.linalg.solve(vectors[1], np.array([1.0, 0.5j]))
+    exact = vectors[1] @ (np.exp(vectors[0]) * modes)
+    for dt in dts:
+        end = solve_ode(f, y0, [0.0, 1.0], None, StrangSplitting(), dt=dt).ys
+        errors.append(abs(np.array([end["y"][-1], end["z"][-1]]) - exact).max())
+    assert slope(dts, errors) == pytest.approx(2, abs=0.1)
 
 
 def test_noise_is_refused():
