@@ -37,6 +37,7 @@ def check(points, values, p_rtol):
             assert np.abs(point.eigenvalues).min() < 1e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("backward", [False, True], ids=["up", "down"])
 def test_morris_lecar(name, backward):
@@ -86,6 +87,7 @@ def test_fold_normal_form():
     np.testing.assert_allclose(branch.parameter, -(branch.y["x"][:, 0] ** 2), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_hopf_normal_form_over_a_parameter():
     branch = continue_equilibria(Hopf(), (-1.0, 1.5), where=lambda m: m.mu)
     (hopf,) = branch.points

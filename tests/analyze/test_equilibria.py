@@ -132,6 +132,7 @@ def test_the_three_equilibria_below_the_saddle_node():
     assert found.kinds[0] == "stable node" and found.kinds[1] == "saddle"
 
 
+@pytest.mark.slow
 def test_one_input_per_unit_and_networks():
     model = MorrisLecar(2)
     currents = ConstantInput(2, jnp.array([0.0, 40.0]))
@@ -162,6 +163,7 @@ def test_a_root_is_where_the_vector_field_is_zero():
     assert max(float(jnp.abs(x).max()) for x in jax.tree.leaves(rate)) <= found.residuals[0] + 1e-14
 
 
+@pytest.mark.slow
 def test_single_precision(float32):
     v = root(lambda v: hh_steady_current(v)[0], -80.0, -41.0)
     found = equilibria(squid())

@@ -16,6 +16,7 @@ def parameters_of(model) -> list[Any]:
     return [na.g, k.g, leak.g, na.e, k.phi, model.c]
 
 
+@pytest.mark.slow
 def test_1000_steps_of_hodgkin_huxley_equal_central_differences():
     model = ConductanceBased(1, {"na": NaHH(), "k": KHH(), "leak": Leak()})
     start = jnp.stack(parameters_of(model))

@@ -183,6 +183,7 @@ def test_lists_of_events(native):
         np.testing.assert_array_equal(update(w, silent, x, low=0.0), w)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "side, format", [("pre", CSR), ("post", FixedFanOut), ("pre", FixedFanOut), ("post", Dense)]
 )

@@ -168,6 +168,7 @@ def test_single_precision(float32, case, native):
         assert_allclose(conn @ g, dense @ g, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @each_way(["constant", "uniform", "normal", "torus"], ())
 def test_derivatives(case, native):
     conn = CASES[case]()

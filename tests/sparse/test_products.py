@@ -96,6 +96,7 @@ CASES = [
 
 
 # The reference is slower to compile; one weight for all synapses is tested by test_shift.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind, per_synapse, dtype, native",
     [(*case, True) for case in CASES] + [(*case, False) for case in CASES if case[1]],
