@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 
 from . import _tree
+from ._misc import is_traced
 from ._network import paths_of, unit_of
 from .components import AbstractComponent, State
 from .solvers._status import Status as Status
@@ -227,6 +228,11 @@ class Recording(eqx.Module):
         trace = self.traces[name]
         if isinstance(trace, SpikeTrains):
             return trace
+        if is_traced((trace, self.ts)):
+            raise ValueError(
+                "spikes: how many there are is not known inside of jit, vmap or grad. Use the "
+                f"dense record, rec[{name!r}], an array over time; or call .spikes outside."
+            )
         check_single(self.ts, "recording")
         row, index = find_spikes(np.asarray(trace) != 0)
         size, times = math.prod(trace.shape[1:]), np.asarray(self.times(name))[row]

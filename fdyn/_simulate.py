@@ -295,7 +295,8 @@ def _check_model(model: Any, solver: Any) -> None:
     if not isinstance(solver, AbstractStepSolver):
         raise ValueError(
             "'solver' must be a solver of fdyn.solvers such as ExponentialEuler() (an instance); "
-            f"got {solver!r}. Adaptive solvers belong to fdyn.solve."
+            f"got {solver!r}. A solver of diffrax takes fixed steps as fdyn.solvers.Diffrax(...), "
+            "and adaptive ones in fdyn.solve."
         )
 
 

@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import PyTree
 
 from . import _tree
+from ._misc import is_traced
 from ._network import paths_of
 from ._record import SpikeTrains, Status, check_single
 
@@ -115,10 +116,18 @@ class Solution(eqx.Module):
         return self.units[name]
 
     def spikes(self, name: str) -> SpikeTrains:
-        """The spikes of an output such as `"E.spike"`, in the order of time."""
+        """The spikes of an output such as `"E.spike"`, in the order of time.
+
+        How many there are is not known inside of `jit`, `vmap` and `grad`; see `spike_times`.
+        """
         found = _tree.get(self.fired, _tree.split(name))
         if found is None or isinstance(found, dict):
             raise _tree.unknown("solution, spikes", name, _tree.leaf_paths(self.fired))
+        if is_traced((found, self.event_times)):
+            raise ValueError(
+                "spikes: how many there are is not known inside of jit, vmap or grad. Use "
+                f".spike_times({name!r}, count), the first 'count' of each unit as an array."
+            )
         check_single(self.event_times, "solution")
         mask = np.asarray(found)
         row, index = np.nonzero(mask.reshape(mask.shape[0], -1))

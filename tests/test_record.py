@@ -1,5 +1,6 @@
 """Records: what is kept, under which name, at which times."""
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ from helpers import squid
 
 from fdyn import AbstractComponent, Network, Record, Spikes, State, simulate
 from fdyn._record import Store, find_spikes
+from fdyn._solution import Solution
 from fdyn.components import LIF, ConstantInput, PoissonInput
 
 DT = 0.1
@@ -15,7 +17,8 @@ DRIVE = ConstantInput(5, [0.0, 20.0, 30.0, 100.0, 300.0])
 
 
 def run(record, duration=30.0, **kwargs):
-    return simulate(LIF(5), duration, dt=DT, inputs=DRIVE, record=record, **kwargs)
+    kwargs = {"inputs": DRIVE, **kwargs}
+    return simulate(LIF(5), duration, dt=DT, record=record, **kwargs)
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +244,23 @@ def test_a_batch_of_recordings_has_no_single_answer():
     alone = trial(-55.0).spikes("spike")
     np.testing.assert_array_equal(one.spikes("spike").index, alone.index)
     np.testing.assert_allclose(one.spikes("spike").times, alone.times)
+
+
+def test_spikes_inside_of_a_transformation_are_refused_with_the_way_out():
+    def count(u):
+        return run("spike", 1.0, inputs=u).spikes("spike").times
+
+    with pytest.raises(ValueError, match=r"inside of jit, vmap or grad.*rec\['spike'\]"):
+        jax.eval_shape(count, 20.0)
+    solution = Solution(None, {}, jnp.zeros(3), {"spike": jnp.zeros((3, 2))}, *[None] * 4, {})
+    assert solution.spikes("spike").index.size == 0
+    with pytest.raises(ValueError, match=r"inside of jit.*\.spike_times\('spike', count\)"):
+        jax.eval_shape(lambda s: s.spikes("spike").times, solution)
+
+
+def test_a_solver_of_diffrax_is_refused_with_its_two_ways_in():
+    with pytest.raises(ValueError, match=r"fdyn\.solvers\.Diffrax\(.*fdyn\.solve"):
+        run("v", solver=diffrax.Tsit5())
 
 
 def test_a_streamed_name_is_the_name_of_a_file(tmp_path):

@@ -23,17 +23,18 @@ class AbstractHistory(eqx.Module):
     """
 
     @abc.abstractmethod
-    def __call__(self, lag: Any, name: str | None = None) -> PyTree:
+    def __call__(self, lag: Any, name: str | int | None = None) -> PyTree:
         """The state `lag` (ms) ago.
 
         **Arguments:** `lag`: ms; a number, or an array that broadcasts against the leaf, one lag
-        per element; `name`: path of a single leaf such as `"v"`; the whole state by default.
+        per element; `name`: path of a single leaf such as `"v"`, or its number in a state that is
+        a tuple or list; the whole state by default.
 
         **Returns:** like the state, or like the leaf broadcast against `lag`.
         """
 
     @abc.abstractmethod
-    def derivative(self, lag: Any, name: str | None = None) -> PyTree:
+    def derivative(self, lag: Any, name: str | int | None = None) -> PyTree:
         """The derivative of the state `lag` (ms) ago, per ms, for neutral equations."""
 
     @abc.abstractmethod
@@ -44,14 +45,15 @@ class AbstractHistory(eqx.Module):
 class NoHistory(AbstractHistory):
     """The history of a model that nobody keeps: using it is an error that says what to do."""
 
-    def __call__(self, lag: Any, name: str | None = None) -> PyTree:
+    def __call__(self, lag: Any, name: str | int | None = None) -> PyTree:
         """Raises `ValueError`."""
         raise ValueError(
             "the flow asks for the past of the state, but this solver keeps none. Use "
-            "fdyn.solvers.DelayRK4(span=...) in simulate, or fdyn.solvers.solve_dde."
+            "fdyn.solvers.DelayRK4(span=...) in simulate, or fdyn.solvers.solve_dde. (Both are for "
+            "equations without noise: those with both noise and delays have no solver yet.)"
         )
 
-    def derivative(self, lag: Any, name: str | None = None) -> Array:
+    def derivative(self, lag: Any, name: str | int | None = None) -> Array:
         """Raises `ValueError`."""
         return self(lag, name)
 
@@ -78,11 +80,11 @@ class AbstractLeafHistory(AbstractHistory):
     def leaf(self, i: int, lag: Any, derivative: bool) -> Array:
         """The past of leaf number `i`, or its derivative."""
 
-    def __call__(self, lag: Any, name: str | None = None) -> PyTree:
+    def __call__(self, lag: Any, name: str | int | None = None) -> PyTree:
         """The state `lag` (ms) ago."""
         return jax.tree.map(lambda i: self.leaf(i, lag, False), self._numbers(name))
 
-    def derivative(self, lag: Any, name: str | None = None) -> PyTree:
+    def derivative(self, lag: Any, name: str | int | None = None) -> PyTree:
         """The derivative of the state `lag` (ms) ago."""
         return jax.tree.map(lambda i: self.leaf(i, lag, True), self._numbers(name))
 
@@ -90,15 +92,19 @@ class AbstractLeafHistory(AbstractHistory):
         """The past of one entry of the state."""
         return dataclasses.replace(self, path=(*self.path, name))
 
-    def _numbers(self, name: str | None) -> PyTree:
+    def _numbers(self, name: str | int | None) -> PyTree:
         whole = jax.tree.unflatten(self.structure, range(self.structure.num_leaves))
         own = _tree.get(whole, self.path)
         if name is None:
             return own
-        found = _tree.get(own, _tree.split(name))
-        if not isinstance(found, int):
-            raise _tree.unknown("hist", name, _tree.leaf_paths(own))
-        return found
+        numbers = dict(zip(_tree.leaf_paths(own), jax.tree.leaves(own), strict=True))
+        if isinstance(name, bool) or str(name) not in numbers:
+            if isinstance(own, int):
+                raise ValueError(
+                    f"hist: the state is a single array and has no {name!r}: leave the name out."
+                )
+            raise _tree.unknown("hist", str(name), list(numbers))
+        return numbers[str(name)]
 
 
 def elements(lag: Array, shape: tuple[int, ...]) -> tuple[Array, Array]:

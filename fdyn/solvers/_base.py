@@ -47,14 +47,23 @@ class AbstractOneStepSolver(AbstractStepSolver):
         return ()
 
 
+_FOR_NOISE = (
+    "Use fdyn.solvers.ExponentialEuler(), EulerMaruyama() or Milstein(), or StochasticHeun() in "
+    "the sense of Stratonovich."
+)
+
+
 def require_no_noise(
-    solver: AbstractStepSolver, model: AbstractComponent, t: Array, y: PyTree, args: Args
+    solver: AbstractStepSolver,
+    model: AbstractComponent,
+    t: Array,
+    y: PyTree,
+    args: Args,
+    advice: str = _FOR_NOISE,
 ) -> None:
     """Refuse to integrate a model with noise by a method that would leave the noise out."""
     if model.diffusion(t, y, args) is not None:
         raise ValueError(
             f"{type(solver).__name__} is for equations without noise, but this "
-            f"{type(model).__name__} has some (its diffusion is not None). "
-            "Use fdyn.solvers.ExponentialEuler(), EulerMaruyama() or Milstein(), or "
-            "StochasticHeun() in the sense of Stratonovich."
+            f"{type(model).__name__} has some (its diffusion is not None). {advice}"
         )

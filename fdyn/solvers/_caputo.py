@@ -73,7 +73,8 @@ class AbstractCaputoSolver(AbstractFractionalSolver):
             past[path], r = self.recall(memory["weights"][path], past[path], x, memory["step"], h)
             rest.append(r)
             scales.append(self.scale(orders[path], h))
-        new = self._solved(model, t, dt, y, args, rest, scales, [p in orders for p in paths])
+        fractional = [p in orders for p in paths]
+        new = self._solved(model, t, dt, y, args, rest, scales, fractional) if leaves else []
         masks = held_masks(model, y, args)
         for i, (path, x, mask) in enumerate(zip(paths, leaves, masks, strict=True)):
             new[i] = within(memory, new[i] if mask is None else jnp.where(mask, x, new[i]))

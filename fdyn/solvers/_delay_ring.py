@@ -52,7 +52,8 @@ class Ring(eqx.Module):
 def fill(y: PyTree, past: Callable[[Any], PyTree] | None, span: float, dt: float, p: int) -> Ring:
     """A ring that holds the given past (a function of time, ms, negative) instead of steps."""
     steps = math.ceil(span / dt - 1e-6) + 1
-    dtype = jnp.result_type(*jax.tree.leaves(y))
+    # A model without continuous state has no dtype of its own.
+    dtype = jnp.result_type(*(jax.tree.leaves(y) or [float]))
     times = dt * jnp.arange(-steps, 1, dtype=dtype)
     if past is None:
         values = jax.tree.map(lambda x: jnp.broadcast_to(x, (steps + 1, *x.shape)), y)

@@ -17,6 +17,12 @@ from ._base import AbstractStepSolver, require_no_noise
 from ._delay_ring import Ring, RingHistory, fill
 from ._runge_kutta import RK4, _combine
 
+_NOISE = (
+    "Equations with both noise and delays have no solver yet. Leave the noise out; or let the "
+    "delays be those of projections in a network (Projection(..., delay=...)), which go with any "
+    "solver, such as fdyn.solvers.EulerMaruyama()."
+)
+
 
 def _as_breaks(breaks: Any) -> Array:
     breaks = magnitude(breaks, "ms", "breaks")
@@ -39,7 +45,8 @@ class DelayRK4(AbstractStepSolver):
     Else the order is 2. (The derivative of a solution with respect to a delay by which the past
     has a jump is right where the jump arrives within such a step: the grid does not move.) The
     derivative of the past is of order 4 at delays that are multiples of
-    `dt`, and of order 3 elsewhere.
+    `dt`, and of order 3 elsewhere. Deterministic equations only: those with both noise and delays
+    have no solver yet.
 
     **Arguments:**
 
@@ -51,9 +58,9 @@ class DelayRK4(AbstractStepSolver):
     - `cuts`: how many of them may lie within one step; counted by default (1 where they are
       traced).
 
-    **Raises:** `ValueError` for a span that is not positive, a history unlike the state, or a
-    neutral equation without history; while it runs, an error for a delay shorter than `dt` or
-    longer than `span`, and for more breaks within a step than `cuts`.
+    **Raises:** `ValueError` for a span that is not positive, a history unlike the state, a model
+    with noise, or a neutral equation without history; while it runs, an error for a delay shorter
+    than `dt` or longer than `span`, and for more breaks within a step than `cuts`.
 
     ```python
     >>> import jax.numpy as jnp
@@ -115,7 +122,7 @@ class DelayRK4(AbstractStepSolver):
     ) -> tuple[PyTree, Ring]:
         """One step of the method, in parts where a break lies within."""
         del key
-        require_no_noise(self, model, t, y, args)
+        require_no_noise(self, model, t, y, args, _NOISE)
         parts = solver_state.cuts.shape[1] - 1
         cuts = self._cut(solver_state, parts)
         run = functools.partial(self._part, model, t, dt, args, solver_state)

@@ -92,14 +92,20 @@ def test_too_many_sums_of_delays_are_refused():
 
 def test_histories_know_leaves_lags_and_children():
     y = {"a": {"x": jnp.arange(3.0)}, "b": jnp.ones(())}
-    hist = ConstantHistory(y)
+    hist, zero = ConstantHistory(y), jnp.zeros(())
     assert hist(1.0, "a.x").tolist() == hist.child("a")(1.0, "x").tolist() == [0, 1, 2]
     assert jax.tree.structure(hist(2.0)) == jax.tree.structure(y)
     assert hist(jnp.ones((4, 3)), "a.x").shape == (4, 3)
     assert hist.derivative(1.0, "b").tolist() == 0
     with pytest.raises(ValueError, match="no 'c'"):
         hist(1.0, "c")
-    zero = jnp.zeros(())
+    pair = ConstantHistory((zero + 2, {"x": [zero + 3]}))
+    assert pair(1.0, 0) == pair(1.0, "0") == 2 and pair(1.0, "1.x.0") == 3
+    for wrong in (2, -1, True, "1"):
+        with pytest.raises(ValueError, match=rf"no '{wrong}'.*1\.x\.0"):
+            pair(1.0, wrong)
+    with pytest.raises(ValueError, match="single array.*leave the name out"):
+        ConstantHistory(zero)(1.0, 0)
     wave = ExponentialHistory({"x": zero + 2}, {"x": zero + 1}, {"x": zero}, zero + 0.5, zero + 3)
     z = np.exp(-(0.5 + 3j) * 0.7)
     assert float(wave(0.7, "x")) == pytest.approx(2 + z.real)
