@@ -87,7 +87,10 @@ class Diffrax(AbstractStepSolver):
     def init(self, model: AbstractComponent, state: Any, dt: float) -> PyTree:
         """Empty, or what a solver that remembers earlier states needs."""
         del dt
-        if not isinstance(_inner(self.solver), diffrax.LeapfrogMidpoint | diffrax.ReversibleHeun):
+        remembers = isinstance(
+            _inner(self.solver), diffrax.LeapfrogMidpoint | diffrax.ReversibleHeun
+        )
+        if not remembers or not jax.tree.leaves(state.y):
             return ()
         one = jnp.ones((), jnp.result_type(*jax.tree.leaves(state.y)))
 
@@ -110,6 +113,8 @@ class Diffrax(AbstractStepSolver):
         key: Array,
     ) -> tuple[PyTree, PyTree]:
         """One step of the solver."""
+        if not jax.tree.leaves(y):
+            return y, solver_state
         # Times within the step: in single precision t + dt - t is far from dt late in a run.
         start, end = jnp.zeros_like(dt), dt
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):

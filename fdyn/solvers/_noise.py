@@ -14,6 +14,7 @@ from .._grid import as_time
 from .._misc import child_key
 from .._tree import path_str
 from ..components._base import AbstractComponent, Args, CommonNoise
+from ._function_model import as_state
 
 # A path ends exactly where it was made to end; the sum of the steps up to there is rounded.
 _SLACK = 1e-3
@@ -35,10 +36,34 @@ def split_noise(noise: PyTree, y: PyTree) -> tuple[list[tuple[str, Any, PyTree]]
         parts = treedef.flatten_up_to(y)
     except ValueError as e:
         raise ValueError(
-            "the value of 'diffusion' must be like the state (each leaf an array), with None for "
-            f"no noise or CommonNoise in the place of a leaf or a subtree: {e}"
+            f"the value of 'diffusion' must be like the state, {jax.tree.structure(y)} (each leaf "
+            "an array), with None for no noise or CommonNoise in the place of a leaf or a subtree; "
+            f"got {treedef}."
         ) from e
-    return [(path_str(k), g, part) for (k, g), part in zip(flat, parts, strict=True)], treedef
+    nodes = [(path_str(k), g, part) for (k, g), part in zip(flat, parts, strict=True)]
+    for path, g, part in nodes:
+        if not is_coefficient(g):
+            _check_diagonal(path, g, part)
+    return nodes, treedef
+
+
+def _check_diagonal(path: str, g: Any, part: PyTree) -> None:
+    """Whether a coefficient that is an array stands in the place of a single leaf that it fits."""
+    where = f"the value of 'diffusion'{f' at {path!r}' if path else ''}"
+    if not jax.tree_util.treedef_is_leaf(jax.tree.structure(part)):
+        raise ValueError(
+            f"{where} is a bare array of shape {jnp.shape(g)}, but the state there is "
+            f"{jax.tree.structure(part)}: give a tree like it (each leaf an array, for noise of "
+            "its own for each element), with None for no noise or CommonNoise in the place of a "
+            "leaf or a subtree."
+        )
+    needed = jnp.shape(part)
+    try:
+        fits = jnp.broadcast_shapes(jnp.shape(g), needed) == needed
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{where} has shape {jnp.shape(g)}, but the state has {needed}.")
 
 
 def processes(noise: PyTree, y: PyTree) -> dict[str, jax.ShapeDtypeStruct]:
@@ -133,7 +158,8 @@ def check_processes(w: Any, needed: dict[str, jax.ShapeDtypeStruct]) -> None:
     if words[0] != words[1]:
         raise ValueError(
             f"'brownian' does not fit the model: its noise is driven by {words[0]}, the path has "
-            f"{words[1]}. fdyn.solvers.brownian_path(model, ...) makes one that fits."
+            f"{words[1]}. fdyn.solvers.brownian_path(model, ...) makes one that fits, for a plain "
+            "equation brownian_path(y0, ...)."
         )
 
 
@@ -158,8 +184,19 @@ def _dot(g: Array, w: Array) -> Array:
     return jnp.tensordot(g, w, axes=1, precision=jax.lax.Precision.HIGHEST)
 
 
+def _one_each(y0: PyTree) -> dict[str, Array]:
+    """Processes for the elements of an initial state, by path."""
+    try:
+        leaves = jax.tree_util.tree_leaves_with_path(as_state(y0))
+    except ValueError as e:
+        raise ValueError(
+            f"'model' must be a component or network, or the initial state of a plain equation: {e}"
+        ) from e
+    return {path_str(k): jnp.zeros(x.shape, _real(x)) for k, x in leaves}
+
+
 def brownian_path(
-    model: AbstractComponent,
+    model: AbstractComponent | PyTree,
     duration: Any,
     tol: Any,
     key: Array,
@@ -175,7 +212,10 @@ def brownian_path(
 
     **Arguments:**
 
-    - `model`: a component or network with noise.
+    - `model`: a component or network with noise; or, for the plain equation of `solve_sde`, its
+      initial state: a number, an array, or a tree of those, of which each element gets a process
+      of its own. Leave out leaves without noise, and put `jnp.zeros(m)` in the place of what has a
+      `CommonNoise` of `m` processes.
     - `duration`: ms, how far it reaches; `t0`: ms, 0, where it starts.
     - `tol`: ms, below which the path is interpolated: at most half of the smallest step, and with
       delays a divisor of them.
@@ -186,7 +226,7 @@ def brownian_path(
     **Returns:** a `diffrax.VirtualBrownianTree` of a dictionary from the path of each noise
     coefficient to its processes: shape of the leaf for diagonal noise, `[m]` for `CommonNoise`.
 
-    **Raises:** `ValueError` for a model without noise.
+    **Raises:** `ValueError` for a model without noise, and for what is neither model nor numbers.
 
     ```python
     >>> import jax
@@ -203,6 +243,8 @@ def brownian_path(
     zero = jnp.zeros((), jnp.result_type(float))
 
     def noise(key: Array) -> dict[str, Array]:
+        if not isinstance(model, AbstractComponent):
+            return _one_each(model)
         state = model.init(key=key, dt=tol)
         g = model.diffusion(zero, state.y, Args(state.mem))
         needed = {} if g is None else processes(g, state.y)
