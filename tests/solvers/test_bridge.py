@@ -84,7 +84,7 @@ class Additive:
 
 
 @pytest.fixture(scope="module")
-def additive():
+def equation():
     return Additive()
 
 
@@ -100,10 +100,10 @@ def additive():
     ],
     ids=lambda x: type(x).__name__,
 )
-def test_strong_order_on_additive_noise(additive, solver, order):
+def test_strong_order_on_additive_noise(equation, solver, order):
     """The Levy areas are those of the path, or the order would be 1 at most."""
     dts = [2.0**-k for k in range(4, 9)]
-    errors = [float(jnp.abs(additive.end(dt, solver) - additive.exact).mean()) for dt in dts]
+    errors = [float(jnp.abs(equation.end(dt, solver) - equation.exact).mean()) for dt in dts]
     assert slope(dts, errors) == pytest.approx(order, abs=0.15)
 
 
