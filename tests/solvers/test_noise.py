@@ -1,5 +1,7 @@
 """The noise of a model: paths for plain equations, coefficients and solvers that do not fit."""
 
+from typing import Any, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,7 @@ def test_a_path_of_a_plain_equation_is_the_same_at_every_step():
     """A walk ends where its Wiener process does, whatever the step."""
     g = lambda t, y, args: 0.7  # noqa: E731
     path = brownian_path(jnp.ones(3), 2.0, 0.25, KEY)
-    w = path.evaluate(0.0, 2.0)
+    w: Any = path.evaluate(0.0, 2.0)
     assert float(abs(w[""]).min()) > 0
     for dt in (2.0, 0.5):
         np.testing.assert_allclose(ends(jnp.ones(3), g, path, dt), 1 + 0.7 * w[""], rtol=1e-12)
@@ -66,7 +68,7 @@ def test_a_path_of_zeros_in_the_place_of_common_noise_has_its_processes():
     y0 = {"x": jnp.zeros(3), "z": jnp.zeros(())}
     g = lambda t, y, args: {"x": CommonNoise(jnp.ones((3, 2))), "z": None}  # noqa: E731
     shared = brownian_path({"x": jnp.zeros(2)}, 2.0, 0.25, KEY)
-    found, w = ends(y0, g, shared, 0.5), shared.evaluate(0.0, 2.0)
+    found, w = ends(y0, g, shared, 0.5), cast(Any, shared.evaluate(0.0, 2.0))
     np.testing.assert_allclose(found["x"], jnp.full(3, w["x"].sum()), rtol=1e-12)
     assert found["z"] == 0
 
