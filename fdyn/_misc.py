@@ -86,6 +86,20 @@ def child_key(key: Array, name: str) -> Array:
     return jax.random.fold_in(key, stable_hash(name))
 
 
+def check_key(key: Any) -> None:
+    """One random key, typed or of the older kind."""
+    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ():
+        return
+    if dtype == jnp.uint32 and shape == (2,):
+        return
+    given = f"{type(key).__name__} {key!r}" if dtype is None else f"{dtype}{list(shape or ())}"
+    raise ValueError(
+        "'key' must be one random key, for example jax.random.key(0) (for several trials use "
+        f"jax.vmap over keys); got {given}."
+    )
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence that names the known names: of many, the nearest to a mistaken one only."""
     known = sorted(known)

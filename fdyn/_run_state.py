@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 from . import _delay as dly
 from . import _tree
 from ._drive import AbstractDrive, Component
-from ._misc import child_key, is_traced, own
+from ._misc import check_key, child_key, is_traced, own
 from ._network import Network
 from .components import AbstractComponent, State
 from .solvers import AbstractFractionalSolver, AbstractStepSolver
@@ -146,20 +146,6 @@ def _start_input(path: str, drive: AbstractDrive, run: RunState, key: Array, dt:
     known = run.inputs.get(path, new)
     same = jax.tree.structure(known) == jax.tree.structure(new) and not differences(new, known)
     return known if same else new
-
-
-def check_key(key: Any) -> None:
-    """One random key, typed or of the older kind."""
-    dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", None)
-    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ():
-        return
-    if dtype == jnp.uint32 and shape == (2,):
-        return
-    given = f"{type(key).__name__} {key!r}" if dtype is None else f"{dtype}{list(shape or ())}"
-    raise ValueError(
-        "'key' must be one random key, for example jax.random.key(0) (for several trials use "
-        f"jax.vmap over keys); got {given}."
-    )
 
 
 def _signature(tree: PyTree) -> dict[str, str]:

@@ -20,7 +20,8 @@ from ._record import Status
 from ._run_state import RunState
 from ._solution import Dense, Solution
 from .components import AbstractComponent, State
-from .solvers._controller import controller
+from .solvers._chord import settling
+from .solvers._controller import controller, step_limit
 
 _CHUNK_EVENTS = 256
 _MAX_EVENTS = {"plain": 1_000_000, "traced": 1000}
@@ -137,7 +138,7 @@ def solve(
         model=model,
         drives=drives,
         states=states,
-        solver=solver,
+        solver=settling(solver),
         controller=controller(stepsize_controller, rtol, atol, solver),
         dt0=None if dt0 is None else arg.as_ms(dt0, "dt0", positive=True),
         t1=t1,
@@ -158,9 +159,7 @@ def solve(
         ("max_steps", max_steps, _MAX_STEPS),
     ):
         value = usual["traced" if traced else "plain"] if given is None else given
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
-            raise ValueError(f"'{name}' must be a positive whole number, got {given!r}.")
-        limits.append(value)
+        limits.append(step_limit(value, name))
     program = eqx.tree_at(
         lambda p: (p.max_events, p.max_steps),
         program,

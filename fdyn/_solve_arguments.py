@@ -11,9 +11,10 @@ from jax import Array
 from . import _drive as drv
 from . import _events as ev
 from ._grid import as_time
-from ._misc import child_key, is_traced, magnitude, own
-from ._run_state import RunState, check_key, check_same
+from ._misc import check_key, child_key, is_traced, magnitude, own
+from ._run_state import RunState, check_same
 from .components import AbstractComponent, Args, State
+from .solvers._diffrax import check_terms
 
 # How the loop over segments is differentiated where that over steps is differentiated so.
 _LOOPS = {
@@ -38,6 +39,7 @@ def check_arguments(model: Any, solver: Any, key: Any, adjoint: Any, steady: boo
             "'solver' must be a solver of diffrax such as diffrax.Tsit5() (an instance); got "
             f"{solver!r}. Fixed-step solvers belong to fdyn.simulate."
         )
+    check_terms(solver, "solve")
     if type(adjoint) not in _LOOPS:
         raise ValueError(
             "'adjoint' must be one of diffrax, "

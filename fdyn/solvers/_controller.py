@@ -4,11 +4,13 @@ from typing import Any
 
 import diffrax
 import jax.numpy as jnp
+import numpy as np
 import optimistix as optx
 from jax import Array
 from jaxtyping import PyTree
 
-from .._misc import is_traced
+from .._grid import as_time
+from .._misc import is_traced, magnitude
 
 
 def worst(x: PyTree) -> Array:
@@ -19,6 +21,22 @@ def worst(x: PyTree) -> Array:
     """
     value = optx.max_norm(x)
     return jnp.where(jnp.isnan(value), jnp.inf, value)
+
+
+def step_size(given: Any, dtype: Any, name: str = "dt") -> Array | None:
+    """The first step that is given, positive and finite, or none; it may be traced."""
+    if given is None:
+        return None
+    value = magnitude(given, "ms", name)
+    return jnp.asarray(value if is_traced(value) else as_time(value, name), dtype)
+
+
+def step_limit(given: Any, name: str = "max_steps") -> int:
+    """A number of steps that memory and counters can hold."""
+    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+    if not whole or not 0 < given < 2**31:
+        raise ValueError(f"'{name}' must be a positive whole number, got {given!r}.")
+    return int(given)
 
 
 def controller(

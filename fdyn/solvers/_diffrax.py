@@ -15,7 +15,7 @@ from .._misc import child_key
 from ..components._base import AbstractComponent, Args, vector_field
 from ._base import AbstractStepSolver
 from ._newton import StepNewton
-from ._noise import is_coefficient, on_path, processes, product
+from ._noise import fine_enough, is_coefficient, on_path, processes, product
 
 # Solvers of diffrax that take the drift and the noise as two terms.
 _STOCHASTIC = (
@@ -116,7 +116,7 @@ class Diffrax(AbstractStepSolver):
         if not jax.tree.leaves(y):
             return y, solver_state
         # Times within the step: in single precision t + dt - t is far from dt late in a run.
-        start, end = jnp.zeros_like(dt), dt
+        start, end = jnp.zeros_like(dt), fine_enough(self.brownian, dt)
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
             solver = closed(self.solver, jnp.result_type(*jax.tree.leaves(y)))
             terms = terms_of(solver, model, t, y, args, key, self.brownian, dt)
@@ -300,12 +300,18 @@ def _check(solver: Any) -> None:
             "Diffrax: 'solver' must be a solver of diffrax such as diffrax.Tsit5() (an instance); "
             f"got {solver!r}."
         )
-    structure = _inner(solver).term_structure
-    if not _is_stochastic(solver) and structure is not diffrax.AbstractTerm:
+    if not _is_stochastic(solver):
+        check_terms(solver, "Diffrax")
+
+
+def check_terms(solver: Any, what: str) -> None:
+    """A solver for an equation in one part."""
+    if _inner(solver).term_structure is not diffrax.AbstractTerm:
+        noise = " (flow and noise; see solve_sde)" if _is_stochastic(solver) else ""
         raise ValueError(
-            f"Diffrax: diffrax.{type(_inner(solver)).__name__} wants the equation in several "
-            "parts, and the flow of a model is one. Use a solver for one term, such as "
-            "diffrax.Kvaerno5() for stiff models."
+            f"{what}: diffrax.{type(_inner(solver)).__name__} wants the equation in several "
+            f"parts{noise}, and the flow here is one. Use a solver for one term, such as "
+            "diffrax.Tsit5(), or diffrax.Kvaerno5() for stiff equations."
         )
 
 

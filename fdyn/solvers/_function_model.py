@@ -150,6 +150,11 @@ def _broadcast(name: str, path: Any, value: Any, x: Array) -> Array:
     where = f"{name}(t, y, args){_where(path)}"
     if not isinstance(value, Array | np.ndarray | np.generic | int | float | complex):
         raise ValueError(f"{where} must return numbers like y, got {value!r}.")
+    if jnp.iscomplexobj(value) and not jnp.iscomplexobj(x):
+        raise ValueError(
+            f"{where} is complex, but y is real ({x.dtype}): start from a complex y0, or return "
+            "the real part."
+        )
     array = value if isinstance(value, Array) else jnp.asarray(value, x.dtype)
     if not array.weak_type and array.dtype != x.dtype:
         raise ValueError(

@@ -14,12 +14,11 @@ from tqdm import tqdm
 
 from .._grid import as_time
 from .._misc import child_key, is_traced, magnitude, under_trace
-from .._tree import path_str
 from ..components._base import Args
 from ._base import AbstractStepSolver
 from ._function_model import FunctionModel, real_dtype
-from ._status import Status
-from ._trajectory import Trajectory
+from ._status import Status, not_finite, status_of_start
+from ._trajectory import Trajectory, no_rows
 
 # Rows that one compiled call fills, and bytes that they may take.
 _ROWS, _BYTES = 256, 4_000_000
@@ -89,6 +88,9 @@ def march(
         if throw:
             ys = eqx.error_if(ys, ~ok, "the state did not stay finite; see throw=False")
         return Trajectory(jnp.asarray(ts), ys, Status(ok), {"steps": int(counts.sum())})
+    invalid = status_of_start(model.y0, times[0], throw)
+    if invalid is not None:
+        return no_rows(jnp.asarray(ts), model.y0, invalid, {"steps": 0})
     rows, made, status = _chunks(problem, start, counts, progress)
     if throw and not status.ok:
         raise FloatingPointError(status.message)
@@ -209,11 +211,7 @@ def _finite(y: PyTree) -> Array:
 
 
 def _diagnose(problem: _Problem, carry: _Carry) -> Status:
-    bad = [
-        path_str(k) or "y"
-        for k, x in jax.tree_util.tree_leaves_with_path(carry.y)
-        if not np.isfinite(np.asarray(x)).all()
-    ]
+    bad = not_finite(carry.y)
     dt, step = float(problem.dt), int(carry.step)
     t = float(problem.t0) + step * dt
     message = (

@@ -112,13 +112,31 @@ def increments(
     """
     needed = processes(noise, y)
     if brownian is not None:
-        dw = on_path(brownian, needed, t, dt)
+        dw = on_path(brownian, needed, t, fine_enough(brownian, dt))
         return dw if isinstance(dw, dict) else {next(iter(needed)): dw}
     return {
         path: jnp.sqrt(dt).astype(s.dtype)
         * jax.random.normal(child_key(key, path), s.shape, s.dtype)
         for path, s in needed.items()
     }
+
+
+def fine_enough(brownian: diffrax.AbstractBrownianPath | None, dt: Array) -> Array:
+    """The step, checked to be one that a given path resolves.
+
+    Closer than its resolution a path is interpolated: increments there are too small, and not
+    independent.
+    """
+    if not isinstance(brownian, diffrax.VirtualBrownianTree):
+        return dt
+    # It keeps its resolution as a part of the whole.
+    coarse = brownian.tol * (brownian.t1 - brownian.t0) > (0.5 + _SLACK) * dt
+    return eqx.error_if(
+        dt,
+        coarse,
+        "the Brownian path is too coarse for this step: its 'tol' must be at most half of the "
+        "smallest dt. Make it with a smaller tol, or take larger steps.",
+    )
 
 
 def on_path(

@@ -17,15 +17,18 @@ from .._tree import path_str
 from ..components._base import Args, vector_field
 from ..components._history import Asked, AskedHistory
 from . import _method_of_steps as mos
+from ._base import AbstractStepSolver
 from ._breaking_points import breaking_points
-from ._controller import controller
+from ._chord import settling
+from ._controller import controller, step_limit, step_size
 from ._delay_rk4 import DelayRK4
+from ._diffrax import check_terms
 from ._function_model import FunctionModel, as_state, function_model
 from ._march import march
 from ._pieces import Dense, Pieces, layout_of
 from ._solve_ode import check_method, span_of
-from ._status import Status
-from ._trajectory import Trajectory
+from ._status import Status, status_of_start
+from ._trajectory import Trajectory, no_rows
 
 _CAPACITY = 1024
 _MAX_STEPS = {"plain": 1_000_000, "traced": 4096}
@@ -168,14 +171,21 @@ def solve_dde(
             breaks=jnp.concatenate([method.breaks, points.astype(method.breaks.dtype)]),
         )
         return march(model, solver, t, dt, throw=throw)
+    if isinstance(method, AbstractStepSolver):
+        raise ValueError(
+            f"solve_dde: {type(method).__name__} does not look up the past within its steps. Use "
+            "DelayRK4(span), whose steps are fixed, or an adaptive method such as diffrax.Tsit5()."
+        )
     check_method(method, "solve_dde")
+    check_terms(method, "solve_dde")
     order = mos.error_order(method) - 1
-    limit = _MAX_STEPS["traced" if traced else "plain"] if max_steps is None else max_steps
+    usual = _MAX_STEPS["traced" if traced else "plain"]
+    limit = usual if max_steps is None else step_limit(max_steps)
     control: Any = controller(None, rtol, atol, method, dtype)
     problem = mos.Problem(
         model,
         past,
-        mos.prepared(method, control, "bounded" if traced else "lax"),
+        mos.prepared(settling(method), control, "bounded" if traced else "lax"),
         control,
         ts[0],
         ts[-1],
@@ -183,7 +193,10 @@ def solve_dde(
         jnp.asarray(limit, jnp.int32),
         layout_of(start),
     )
-    first = None if dt is None else jnp.asarray(magnitude(dt, "ms", "dt"), dtype)
+    first = step_size(dt, dtype)
+    invalid = None if traced else status_of_start(start, ts[0], throw)
+    if invalid is not None:
+        return no_rows(ts, start, invalid, {"steps": 0, "rejected": 0, "repeated": 0})
     try:
         if traced:
             run = mos.start(problem, first, limit)
@@ -312,8 +325,8 @@ def _status(problem: mos.Problem, run: mos.Run, span: Any) -> Status:
     reason = {
         mos.STEPS: f"max_steps = {int(problem.max_steps)} were not enough; allow more, or larger "
         "tolerances",
-        mos.FUTURE: "a lag became negative: the equation asks for the future. Does the solution "
-        "exist beyond it?",
+        mos.FUTURE: "a lag became negative: the equation asks for the future. Look at the lags "
+        "and the parameters",
         mos.LOST: f"a lag is longer than span = {span} ms, and what was then is forgotten: give a "
         "larger span",
         mos.ROUND: "a step that looks itself up (its lag is shorter) did not settle, however small",

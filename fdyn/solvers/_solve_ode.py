@@ -16,13 +16,15 @@ from .._misc import is_traced, magnitude, nearest, under_trace
 from .._tree import path_str
 from ..components._base import Args, vector_field
 from ._base import AbstractStepSolver
-from ._controller import controller
+from ._chord import settling
+from ._controller import controller, step_limit, step_size
 from ._delay_rk4 import DelayRK4
+from ._diffrax import check_terms
 from ._fractional import AbstractFractionalSolver
 from ._function_model import FunctionModel, function_model, real_dtype
 from ._march import march, times_of
-from ._status import Status
-from ._trajectory import Trajectory
+from ._status import Status, status_of_start
+from ._trajectory import Trajectory, no_rows
 
 _MAX_STEPS = 100_000
 # Memory for the interpolants of all steps is set aside.
@@ -129,6 +131,7 @@ def solve_ode(
             )
         return march(model, method, t, dt, throw=throw, progress=progress)
     check_method(method, "solve_ode")
+    check_terms(method, "solve_ode")
     check_options(options, _OPTIONS)
     return _adaptive(
         model, t, method, dt, rtol, atol, dense, stepsize_controller, max_steps, throw, options
@@ -208,14 +211,19 @@ def _adaptive(
         # The last step tells how far a run that stopped has come.
         subs = rows if traced else [rows, diffrax.SubSaveAt(t1=True)]
         saveat = diffrax.SaveAt(subs=subs, dense=dense)
-    steps = (_MAX_STEPS_DENSE if dense else _MAX_STEPS) if max_steps is None else max_steps
+    usual = _MAX_STEPS_DENSE if dense else _MAX_STEPS
+    steps = usual if max_steps is None else step_limit(max_steps)
+    first = step_size(dt, dtype)
+    invalid = None if traced else status_of_start(model.y0, ts[0], throw)
+    if invalid is not None:
+        return no_rows(ts, model.y0, invalid, {"steps": 0, "rejected": 0})
     field = Field(model)
     sol = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
-        method,
+        settling(method),
         ts[0],
         ts[-1],
-        None if dt is None else jnp.asarray(magnitude(dt, "ms", "dt"), dtype),
+        first,
         model.y0,
         saveat=saveat,
         stepsize_controller=controller(stepsize_controller, rtol, atol, method, dtype),

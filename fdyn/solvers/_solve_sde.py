@@ -11,18 +11,18 @@ import numpy as np
 from jax import Array
 from jaxtyping import PyTree
 
-from .._misc import is_traced, magnitude, under_trace
+from .._misc import check_key, is_traced, under_trace
 from ..components._base import Args
 from ._base import AbstractStepSolver
-from ._controller import controller, worst
+from ._controller import controller, step_limit, step_size, worst
 from ._diffrax import levy_area, terms_of
 from ._euler_maruyama import EulerMaruyama
 from ._function_model import FunctionModel, function_model, real_dtype
 from ._march import march
 from ._noise import processes
 from ._solve_ode import check_method, span_of
-from ._status import Status
-from ._trajectory import Trajectory
+from ._status import Status, status_of_start
+from ._trajectory import Trajectory, no_rows
 
 _MAX_STEPS = 100_000
 # Steps that were rejected are gone back to, else what the noise did there would be forgotten.
@@ -107,6 +107,7 @@ def solve_sde(
     **Source:** none; the methods are cited where they are defined. Foster & Jelinčič 2023,
     arXiv:2311.14201, for adaptive steps.
     """
+    check_key(key)
     model = function_model(f, y0, args, g)
     if isinstance(method, AbstractStepSolver):
         given = {"rtol": rtol, "atol": atol, "tol": tol, "max_steps": max_steps}
@@ -130,7 +131,7 @@ def solve_sde(
     ts = span_of(t, dtype)
     whole = ts[-1] - ts[0]
     sizes = [
-        whole * fraction if x is None else jnp.asarray(magnitude(x, "ms", name), dtype)
+        whole * fraction if x is None else step_size(x, dtype, name)
         for name, x, fraction in (("dt", dt, 1e-3), ("tol", tol, 1e-6))
     ]
     if stepsize_controller is None:
@@ -147,7 +148,7 @@ def solve_sde(
     else:
         stepsize_controller = controller(stepsize_controller, rtol, atol, method)
     run = _Run(model, method, stepsize_controller, ts, key, *sizes)
-    return _adaptive(run, _MAX_STEPS if max_steps is None else max_steps, throw)
+    return _adaptive(run, _MAX_STEPS if max_steps is None else step_limit(max_steps), throw)
 
 
 class _Run(eqx.Module):
@@ -197,6 +198,10 @@ def _solve(run: _Run, max_steps: int, throw: bool) -> diffrax.Solution:
 
 def _adaptive(run: _Run, max_steps: int, throw: bool) -> Trajectory:
     traced = is_traced((run, throw)) or under_trace((run.model.f, run.model.g))
+    y0 = run.model.y0
+    invalid = None if traced else status_of_start(y0, run.ts[0], throw)
+    if invalid is not None:
+        return no_rows(run.ts, y0, invalid, {"steps": 0, "rejected": 0})
     sol = _solve(run, max_steps, throw and traced)
     ok = sol.result == diffrax.RESULTS.successful
     stats = {

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import PyTree
 
 from .._misc import is_traced
@@ -65,3 +66,8 @@ class Trajectory(eqx.Module):
 def _evaluate(interpolation: Any, t: Any) -> PyTree:
     flat = jax.vmap(interpolation.evaluate)(t.reshape(-1))
     return jax.tree.map(lambda x: x.reshape((*t.shape, *x.shape[1:])), flat)
+
+
+def no_rows(ts: Array, y0: PyTree, status: Status, stats: dict[str, Any]) -> Trajectory:
+    """Of a run that could not even start."""
+    return Trajectory(ts[:0], jax.tree.map(lambda y: y[None][:0], y0), status, stats)

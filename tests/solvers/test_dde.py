@@ -1,5 +1,7 @@
 """Delay equations: orders, tolerances, kinds of delays, networks, bad input."""
 
+from typing import Any
+
 import diffrax
 import jax
 import jax.numpy as jnp
@@ -276,7 +278,10 @@ def test_old_steps_are_forgotten_where_the_longest_delay_is_known(monkeypatch):
 
 @pytest.mark.slow
 def test_runs_that_cannot_reach_their_end_say_where_and_why():
-    with pytest.raises(RuntimeError, match="asks for the future"):
+    message = r"asks for the future\. Look at the lags and the parameters\. With"
+    with pytest.raises(RuntimeError, match=message):
+        RuntimeError, match=r"asks for the future\. Look at the lags and the parameters\. With"
+    ):
         solve_dde(lambda t, y, a, h: h(1.0 - t), 1.0, [0.0, 2.0])
     early = solve_dde(lambda t, y, a, h: h(1.0 - t), 1.0, [0.0, 0.5, 2.0], throw=False)
     assert not early.status.ok and early.ys.shape == (2,)
@@ -357,3 +362,21 @@ def test_the_past_is_part_of_the_arguments_of_a_flow():
     model = Delayed(tau=0.3)
     args = Args({}, hist=ConstantHistory({"x": jnp.array([4.0])}))
     assert model.flow(jnp.zeros(()), {"x": jnp.ones(1)}, args)["x"].tolist() == [-4.0]
+
+
+def test_what_does_not_fit_is_named_before_anything_runs():
+    args: Any = (feedback, 1.0, [0.0, 1.0], 1.0)
+    with pytest.raises(ValueError, match="RK4 does not look up the past.*DelayRK4"):
+        solve_dde(*args, RK4(), dt=0.1)  # pyright: ignore
+    for options in ({"dt": 0.0}, {"dt": np.nan}, {"max_steps": 0}):
+        with pytest.raises(ValueError, match=f"'{next(iter(options))}' must be a positive"):
+            solve_dde(*args, **options)
+    with pytest.raises(FloatingPointError, match="not finite at the start"):
+        solve_dde(feedback, np.nan, [0.0, 1.0], 1.0)
+
+
+@pytest.mark.slow
+def test_an_implicit_solver_holds_the_usual_tolerances_of_single_precision(float32):
+    f = lambda t, y, k, h: -k * y + 0 * h(1.0)  # noqa: E731
+    traj = solve_dde(f, 1.0, [0.0, 1.0], 1.3, diffrax.Kvaerno5(), max_steps=100)
+    assert float(traj.ys[-1]) == pytest.approx(np.exp(-1.3), rel=2e-5)

@@ -138,6 +138,8 @@ def test_a_path_that_does_not_fit_is_refused():
         simulate(LIF(2, sigma=1.0), 1.0, dt=0.5, solver=EulerMaruyama(path))
     with pytest.raises(Exception, match="does not reach over the whole run"):
         simulate(LIF(3, sigma=1.0), 5.0, dt=1.0, solver=EulerMaruyama(path))
+    with pytest.raises(Exception, match="too coarse for this step"):
+        simulate(LIF(3, sigma=1.0), 2.0, dt=0.125, solver=EulerMaruyama(path))
     with pytest.raises(ValueError, match="LIF has no noise"):
         brownian_path(LIF(3), 4.0, 0.1, jax.random.key(1))
     net = Network({"E": LIF(2, sigma=1.0), "I": LIF(2)})
@@ -347,6 +349,13 @@ def test_solve_sde_says_what_is_wrong():
         solve_sde(f, g, 1.0, [0.0, 1.0], key=key, dt=0.1, rtol=1e-3)
     with pytest.raises(ValueError, match=r"EulerHeun does not estimate its error.*HalfSolver"):
         solve_sde(f, g, 1.0, [0.0, 1.0], method=diffrax.EulerHeun(), key=key)
+    for wrong in (None, 0, jax.random.split(key, 3)):
+        with pytest.raises(ValueError, match="'key' must be one random key"):
+            solve_sde(f, g, 1.0, [0.0, 1.0], key=wrong, dt=0.1)  # pyright: ignore
+    for options in ({"dt": 0.0}, {"dt": np.nan}, {"tol": -1.0}, {"max_steps": 0}):
+        (name,) = options
+        with pytest.raises(ValueError, match=f"'{name}' must be"):
+            solve_sde(f, g, 1.0, [0.0, 1.0], method=diffrax.SPaRK(), key=key, **options)
     with pytest.raises(ValueError, match="instance of a solver"):
         solve_sde(f, g, 1.0, [0.0, 1.0], method="heun", key=key)  # pyright: ignore
 

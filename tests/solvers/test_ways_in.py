@@ -201,6 +201,13 @@ def test_too_few_steps_are_told_from_a_pole():
         ((lambda t, y, a: None, 1.0, TIMES), {}, ValueError, "a tree like y"),
         ((lambda t, y, a: y.astype(jnp.float32), 1.0, TIMES), {}, ValueError, "float32.*float64"),
         ((lambda t, y, a: "y", 1.0, TIMES), {}, ValueError, "must return numbers"),
+        ((lambda t, y, a: {"v": 1j}, {"v": 1.0}, TIMES), {}, ValueError, "'v', is complex"),
+        ((decay, {"v": 1.0}, TIMES, 1.0), {"dt": 0.0}, ValueError, "'dt' must be a positive"),
+        ((decay, {"v": 1.0}, TIMES, 1.0), {"dt": np.nan}, ValueError, "'dt' must be a positive"),
+        ((decay, {"v": 1.0}, TIMES, 1.0), {"dt": -0.1}, ValueError, "'dt' must be a positive"),
+        ((decay, {"v": 1.0}, TIMES, 1.0), {"max_steps": 0}, ValueError, "'max_steps' must be"),
+        ((decay, {"v": 1.0}, TIMES, 1.0), {"max_steps": -1}, ValueError, "'max_steps' must be"),
+        ((decay, {"v": 1.0}, TIMES, 1.0, diffrax.KenCarp4()), {}, ValueError, "KenCarp4 wants"),
     ],
 )
 def test_mistakes_are_named(arguments, options, error, words):
@@ -290,3 +297,22 @@ def test_the_noise_of_a_function():
     assert a["z"].tolist() == [1.0, 1.0]
     # The variance of 0.5 W at time 4 is 1.
     assert abs(np.asarray(a["x"][-1]).var() - 1) < 4 * np.sqrt(2 / 2000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.1, 0.7, 1.3])
+def test_an_implicit_solver_holds_the_usual_tolerances_of_single_precision(float32, rate):
+    """diffrax alone takes the rounding of a stage for divergence, however small the step."""
+    traj = solve_ode(decay, {"v": 1.0}, [0.0, 1.0], rate, diffrax.Kvaerno5(), max_steps=100)
+    assert traj.ys["v"].dtype == jnp.float32
+    assert float(traj.ys["v"][-1]) == pytest.approx(np.exp(-rate), rel=2e-5)
+    assert traj.stats["steps"] < 20 and traj.stats["rejected"] == 0
+
+
+@BOTH
+def test_a_start_that_is_not_finite_is_the_first_bad_time(run):
+    with pytest.raises(FloatingPointError, match="not finite at the start, t = 0: 'v'"):
+        run(start=np.nan)
+    traj = run(start=np.nan, throw=False)
+    assert (bool(traj.status.ok), traj.status.time, traj.status.leaf) == (False, 0.0, "v")
+    assert traj.ts.shape == traj.ys["v"].shape == (0,)
