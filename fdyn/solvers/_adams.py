@@ -114,6 +114,8 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
             "first": jnp.zeros_like(x),
             "age": jnp.zeros(x.shape, jnp.int32),
             "free": jnp.full(x.shape, _LONG_FREE, jnp.int32),
+            "then": jnp.zeros_like(x),
+            "kink": jnp.zeros_like(x),
         }
         slope = initial_slope(self, path, x)
         return past if slope is None else {**past, "slope": slope}
@@ -144,9 +146,8 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
             if path not in orders:
                 predicted.append(x + h * f)
                 continue
-            alpha = orders[path]
-            past[path], start[path] = _begin(past[path], x, f, mask, alpha, n, h)
-            w, own = memory["weights"][path], past[path]
+            past[path], start[path] = _begin(past[path], x, f, mask, n, h)
+            w, alpha, own = memory["weights"][path], orders[path], past[path]
             whole = convolve(w["predict"], own["rows"], n, own["age"])
             scale = jnp.exp(alpha * jnp.log(h) - gammaln(alpha + 1))
             predicted.append(start[path] + scale * whole)
@@ -158,7 +159,12 @@ class AdamsBashforthMoulton(AbstractFractionalSolver):
             if path in orders:
                 w, alpha, own = memory["weights"][path], orders[path], past[path]
                 whole = then + convolve(w["correct"], own["rows"], n, own["age"])
-                whole = whole + _edge(alpha + 1, own["age"].astype(h.dtype)) * own["first"]
+                age = own["age"].astype(h.dtype)
+                whole = whole + _edge(alpha + 1, age) * own["first"]
+                if mask is not None:
+                    # The step before the jump has seen none of it.
+                    whole = whole + _edge(alpha + 1, jnp.maximum(age - 1, 1)) * own["kink"]
+                    past[path] = {**own, "then": then}
                 scale = jnp.exp(alpha * jnp.log(h) - gammaln(alpha + 2))
                 value = start[path] + scale * whole
             else:
@@ -175,7 +181,6 @@ def _begin(
     x: Array,
     f: Array,
     mask: Array | None,
-    alpha: Array,
     n: Array,
     dt: Array,
 ) -> tuple[dict[str, Array], Array]:
@@ -184,10 +189,11 @@ def _begin(
     anew = jumped(past, x)
     if mask is not None:
         # What was held has moved by no derivative. The first step after may have been free in part
-        # only, with a slower flow (interpolated spikes), which one derivative per time of the grid
-        # cannot tell; of order 1, where the memory is a plain sum, it can be closed after it.
+        # only, with a slower flow (interpolated spikes): the derivative jumps at its end.
         free = past["free"]
-        anew = anew | mask | (free == 0) | ((free == 1) & (alpha == 1))
+        anew = anew | mask | (free == 0)
+        kink = jnp.where(free == 1, f - past["then"], past["kink"])
+        past["kink"] = jnp.where(anew, 0, kink)
         past["free"] = jnp.where(mask, 0, jnp.minimum(free + 1, _LONG_FREE))
     past["base"] = jnp.where(anew, x, past["base"])
     past["age"] = jnp.where(anew, 0, past["age"]) + 1
