@@ -130,7 +130,7 @@ def solve_sde(
     dtype = real_dtype(model.y0)
     ts = span_of(t, dtype)
     whole = ts[-1] - ts[0]
-    sizes = [
+    sizes: list[Any] = [
         whole * fraction if x is None else step_size(x, dtype, name)
         for name, x, fraction in (("dt", dt, 1e-3), ("tol", tol, 1e-6))
     ]

@@ -280,8 +280,6 @@ def test_old_steps_are_forgotten_where_the_longest_delay_is_known(monkeypatch):
 def test_runs_that_cannot_reach_their_end_say_where_and_why():
     message = r"asks for the future\. Look at the lags and the parameters\. With"
     with pytest.raises(RuntimeError, match=message):
-        RuntimeError, match=r"asks for the future\. Look at the lags and the parameters\. With"
-    ):
         solve_dde(lambda t, y, a, h: h(1.0 - t), 1.0, [0.0, 2.0])
     early = solve_dde(lambda t, y, a, h: h(1.0 - t), 1.0, [0.0, 0.5, 2.0], throw=False)
     assert not early.status.ok and early.ys.shape == (2,)
