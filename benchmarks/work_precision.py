@@ -51,6 +51,8 @@ ADAPTIVE: list[tuple[str, Callable]] = [
     ("solve, Kvaerno5", diffrax.Kvaerno5),
 ]
 SCIPY = ("RK45", "DOP853", "Radau", "BDF", "LSODA")
+# What the page recommends, drawn with thick lines.
+RECOMMENDED = ("StrangSplitting", "RK4", "RODAS4", "solve, Tsit5", "solve, Dopri8")
 
 
 def fixed(problem: Problem, make: Callable, dt: float, counted: bool = False) -> Answer:
@@ -240,6 +242,11 @@ def picture(rows: list[dict], path: Path) -> None:
         "spike_ms": "error of the spike times (ms)",
         "v_mv": "error of the voltage (mV, rms)",
     }
+    titles = {
+        ("evaluations", "spike_ms"): "spike times over evaluations",
+        ("seconds", "spike_ms"): "spike times over time",
+        ("seconds", "v_mv"): "voltage over time",
+    }
     fig, axes = plt.subplots(len(problems), 3, figsize=(14, 4.4 * len(problems) + 1), squeeze=False)
     for line, problem in zip(axes, problems, strict=True):
         for ax, (work, measure) in zip(line, panels, strict=True):
@@ -247,23 +254,31 @@ def picture(rows: list[dict], path: Path) -> None:
                 for solver, marker in zip(members, "o^sDvPX", strict=False):
                     here = [r for r in rows if (r["problem"], r["solver"]) == (problem, solver)]
                     here = [r for r in here if np.isfinite(r[measure]) and r[measure] > 0]
+                    best = solver in RECOMMENDED
                     ax.plot(
                         [r[work] for r in here],
                         [r[measure] for r in here],
                         "--" if family == "scipy" else "-",
                         marker=marker,
-                        markersize=5,
-                        lw=1.2,
+                        markersize=6 if best else 4,
+                        lw=2.8 if best else 0.8,
+                        alpha=1.0 if best else 0.7,
+                        zorder=3 if best else 2,
                         color=colours[family],
                         label=solver,
                     )
             ax.set(xscale="log", yscale="log", xlabel=labels[work], ylabel=labels[measure])
-            ax.set_title(problem)
+            ax.set_title(f"{problem}: {titles[work, measure]}", fontsize=11)
             ax.xaxis.set_minor_formatter("")  # else they run into each other
             ax.grid(True, alpha=0.3)
     handles, texts = axes[0, 0].get_legend_handles_labels()
     fig.legend(handles, texts, loc="lower center", ncols=7, frameon=False, fontsize=9)
-    fig.tight_layout(rect=(0, 0.9 / fig.get_figheight(), 1, 1))
+    about = (
+        "Each point is a run with one step or tolerance; further left is cheaper, further down is "
+        "more accurate. Thick: recommended."
+    )
+    fig.suptitle(about, fontsize=11)
+    fig.tight_layout(rect=(0, 0.9 / fig.get_figheight(), 1, 0.99))
     fig.savefig(path, dpi=100)
     plt.close(fig)
 

@@ -66,13 +66,15 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     step = t[1]
     hopf = hopf_delay(MackeyGlass(), (4.0, 6.0), where=lambda m: m.tau, points=3)
 
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.06)
     for tau, color in zip(DELAYS, plt.cm.viridis(np.linspace(0, 0.9, len(DELAYS))), strict=True):
         x = orbit(tau, t)
         shown = t <= 300
         axes[0].plot(t[shown], x[shown], color=color, lw=1, label=f"{tau:g}")
-    axes[0].set(xlabel="time", ylabel="x", title="Solutions")
-    axes[0].legend(title="delay", ncols=2, fontsize=8, title_fontsize=8, loc="lower right")
+    # Room for the legend below all curves.
+    axes[0].set(xlabel="time", ylabel="x", title="Solutions", ylim=(0.2, None))
+    axes[0].legend(title="delay", ncols=4, fontsize=8, title_fontsize=8, loc="lower center")
 
     past, late = round(DELAYS[-1] / step), t.size // 2
     axes[1].plot(x[-late:], x[-late - past : -past], color=color, lw=0.6)
