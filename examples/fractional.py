@@ -102,8 +102,8 @@ def run(quick: bool, out: Path) -> dict:
 
     ts = np.arange(0.0, duration + 0.01, 0.25)
     start = {"x": jnp.full(3, -1.6), "y": jnp.full(3, -11.0), "z": jnp.full(3, 2.0)}
-    method = FastL1(ORDERS_HINDMARSH_ROSE)
-    bursts = solve_fde(hindmarsh_rose, start, ts, 3.0, method, dt=0.05)
+    method = FastL1(ORDERS_HINDMARSH_ROSE, implicit=False)
+    bursts = solve_fde(hindmarsh_rose, start, ts, 3.0, method, dt=0.0125)
     draw(fast, between, spiking, bursts, out)
     return {"error": error, "between": between, "count": count}
 
@@ -121,8 +121,11 @@ def draw(fast, between, spiking, bursts, out: Path) -> None:
     ax = fig.add_subplot(grid[3, 1:])
     for k, gaps in enumerate(between):
         ax.plot(np.arange(1, len(gaps) + 1), gaps, "o-", ms=3, lw=0.8, label=f"{ORDERS_LIF[k]:g}")
-    ax.set(xlabel="interval", ylabel="duration (ms)", ylim=(0, None))
-    ax.legend(title="LIF of order", fontsize=8, title_fontsize=8, ncols=2, frameon=False)
+    ax.set(xlabel="interval", ylabel="duration (ms)")
+    ax.set_ylim(0, 1.1 * max(max(gaps, default=1.0) for gaps in between))
+    ax.legend(
+        title="LIF of order", fontsize=8, title_fontsize=8, ncols=4, frameon=False, loc="lower left"
+    )
     for k, alpha in enumerate(ORDERS_IZHIKEVICH):
         ax = fig.add_subplot(grid[k, 1])
         ax.plot(spiking.ts, spiking["v"][:, k], lw=0.7, color=f"C{k}")
