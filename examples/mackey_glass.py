@@ -66,8 +66,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     step = t[1]
     hopf = hopf_delay(MackeyGlass(), (4.0, 6.0), where=lambda m: m.tau, points=3)
 
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.06)
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8))
+    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.14, wspace=0.22)
     for tau, color in zip(DELAYS, plt.cm.viridis(np.linspace(0, 0.9, len(DELAYS))), strict=True):
         x = orbit(tau, t)
         shown = t <= 300

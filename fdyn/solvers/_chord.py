@@ -104,12 +104,12 @@ def _settled(
 def settling(solver: Any) -> Any:
     """A solver of diffrax whose root finder, where it is the usual one, knows of rounding."""
     finder: Any = getattr(solver, "root_finder", None)
-    open_ = [getattr(finder, name, None) for name in ("rtol", "atol", "norm")]
+    if not (
+        isinstance(solver, diffrax.AbstractRungeKutta) and isinstance(finder, diffrax.VeryChord)
+    ):
+        return solver
     # What a step size controller is to fill in is a mark, neither number nor function.
-    usual = not any(x is None or callable(x) or eqx.is_array_like(x) for x in open_)
-    if not (isinstance(solver, diffrax.AbstractRungeKutta) and usual):
+    if any(callable(x) or eqx.is_array_like(x) for x in (finder.rtol, finder.atol, finder.norm)):
         return solver
-    if not isinstance(finder, diffrax.VeryChord):
-        return solver
-    new = StageChord(*open_, finder.kappa, finder.linear_solver)
+    new = StageChord(finder.rtol, finder.atol, finder.norm, finder.kappa, finder.linear_solver)
     return eqx.tree_at(lambda s: s.root_finder, solver, new)
