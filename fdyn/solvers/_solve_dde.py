@@ -127,7 +127,7 @@ def solve_dde(
     ...     past = hist(args["tau"])
     ...     return 0.2 * past / (1 + past**10) - 0.1 * x
     >>> traj = solve_dde(mackey_glass, 1.2, [0.0, 17.0, 51.0], {"tau": 17.0}, delays=17.0)
-    >>> traj.ys.round(4).tolist()
+    >>> [round(float(x), 4) for x in traj.ys]
     [1.2, 0.492, 1.042]
 
     ```
