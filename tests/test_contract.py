@@ -204,6 +204,7 @@ def test_a_run_goes_on_exactly_where_another_ended():
     np.testing.assert_array_equal(second.ts, whole.ts[103:])
 
 
+@pytest.mark.slow
 def test_input_components_go_on_too():
     neurons, drive = LIF(3), PoissonInput(3, rate=500.0, amplitude=400.0)
     whole = simulate(neurons, 10.0, dt=DT, inputs=drive, record="v")
@@ -247,6 +248,7 @@ def test_recording_has_no_influence():
     assert_identical(a.state, b.state)
 
 
+@pytest.mark.slow
 def test_two_halves_of_a_population_are_the_whole():
     n = 4
     r = np.linspace(0.8, 1.6, 2 * n)

@@ -10,8 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(p for p in (ROOT / "examples").glob("*.py") if not p.name.startswith("_"))
 DEMO = ("coba", "current_clamp")
-# What compiles for long even at its small size.
-HEAVY = ("mackey_glass",)
 
 
 def run(script: Path, out: Path, *options: str) -> list[Path]:
@@ -40,7 +38,8 @@ def check_pictures(pictures: list[Path]) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    [pytest.param(p, marks=pytest.mark.slow if p.stem in HEAVY else ()) for p in SCRIPTS],
+    # Of those that are not run in full, each takes ten seconds and more, most of it compiling.
+    [pytest.param(p, marks=() if p.stem in DEMO else pytest.mark.slow) for p in SCRIPTS],
     ids=lambda p: p.stem,
 )
 def test_small(script, tmp_path):

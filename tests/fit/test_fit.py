@@ -229,6 +229,7 @@ def test_losses_against_numpy():
     np.testing.assert_allclose(rate_penalty(spikes, 2.0, 5.0, 40.0), want, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_positive_parameters_of_different_size_share_a_learning_rate():
     def loss(model, target, key):
         v = simulate(model, 60.0, dt=0.5, inputs=100.0, record="v")["v"]

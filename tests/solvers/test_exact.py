@@ -65,6 +65,7 @@ def test_currents_into_a_membrane_at_any_step(taus, dt):
     np.testing.assert_allclose(end["E"]["v"], exact, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_divided_difference_over_its_whole_range():
     """Against its definition with 120 digits, of which a step aside by 1e-40 costs half."""
 
@@ -135,6 +136,7 @@ class Chain(AbstractComponent):
         return y, args.mem, {"x_out": y["x"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [0.0, 0.8])
 def test_chains_and_coupled_units_take_a_matrix_exponential(gap):
     a, one, eye = -0.5, np.ones((N, N)) / N, np.eye(N)

@@ -130,6 +130,7 @@ def test_runs_resume_exactly_and_grow_their_memory():
             assert_identical(both, whole["x"])
 
 
+@pytest.mark.slow
 def test_what_is_not_remembered_is_an_error_or_a_choice():
     method = L1(ORDERS, implicit=False, horizon=0.5)
     with pytest.raises(ValueError, match=r"reaches 1 ms.*holds 0\.5 ms.*FastL1"):

@@ -84,6 +84,7 @@ def test_a_network_has_order_two_against_the_adaptive_solve(output, solver):
     assert errors[-1] < 1e-3  # on the grid it would be the step, 0.125
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.0, 3.0])
 def test_a_pulse_arrives_at_the_mean_time_of_the_spike(delay):
     """One spike into one neuron that only listens: its voltage is known in closed form."""
@@ -103,6 +104,7 @@ def test_a_pulse_arrives_at_the_mean_time_of_the_spike(delay):
     assert all(e < bound * dt**2 for e, dt in zip(errors, DTS[1:], strict=True))
 
 
+@pytest.mark.slow
 def test_both_ways_of_recording_give_the_same_exact_times():
     net, record = ring(CUBA()), {"dense": "E.spike", "list": Spikes("E.spike")}
     rec = simulate(net, 50.0, dt=0.5, inputs={"E": 19.0}, record=record, chunk=7)

@@ -118,6 +118,7 @@ def test_the_default_solver_runs_noisy_neurons():
 # --- one path, refined --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_path_is_the_same_at_every_step():
     model = LIF(3, tau=10.0, sigma=2.0, v_th=1e3)
     path = brownian_path(model, 4.0, 0.125, jax.random.key(1))

@@ -82,6 +82,7 @@ def test_where_one_group_is_all_it_is_exact_in_one_turn():
     np.testing.assert_allclose(v, -60 + 5 * np.exp(-1.5), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_it_stays_stable_where_an_explicit_method_does_not():
     """At a step of 0.1 ms the sodium gate of the squid axon has a rate of up to 20 per ms."""
     spikes = {

@@ -100,6 +100,7 @@ def test_arguments_by_name_and_numbers():
     np.testing.assert_array_equal(scale([1.0, 2.0]), [2, 4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int32", "uint64", "complex64"])
 def test_dtypes(dtype):
     @event_op

@@ -122,6 +122,7 @@ def test_a_list_of_the_wrong_size():
             Events(events.values, index, count) @ conn
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("kind", ["fan_out", "csr"])
 def test_derivatives_are_those_of_the_plain_product(kind, native):

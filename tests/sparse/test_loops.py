@@ -26,6 +26,7 @@ def raster():
     return jnp.asarray(np.random.default_rng(1).random((STEPS, N)) < 0.1, jnp.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 def test_scan(conn, raster, native):
     with use_native(native):

@@ -125,6 +125,7 @@ def step_by_step(monkeypatch):
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", CALLS)
 @pytest.mark.parametrize("shift", [None, 20])
 def test_the_product_of_the_lowering(platform, shift, step_by_step):
@@ -139,6 +140,7 @@ def test_the_product_of_the_lowering(platform, shift, step_by_step):
     assert_allclose(got, product("g", pattern, **values), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("platform", CALLS)
 def test_the_update_of_the_lowering(platform, step_by_step):
     def reference(w, s, x, low, high, index, count, partners, indptr):

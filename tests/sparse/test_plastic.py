@@ -142,6 +142,7 @@ def test_equals_the_dense_update(side, format, dtype, native):
         assert np.any(expected == dtype(LOW)) and np.any(expected == dtype(HIGH))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "side, format", [("pre", CSR), ("pre", FixedFanOut), ("post", CSR), ("post", FixedFanIn)]
 )
@@ -216,6 +217,7 @@ def test_derivatives(side, format):
     np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("format", [CSR, FixedFanOut, Dense])
 @both_sides

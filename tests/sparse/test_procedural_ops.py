@@ -125,6 +125,7 @@ def test_random_parts():
 # --- products ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @each_way(CASES, ("plane",))
 def test_products_are_those_of_the_listed_synapses(case, native):
     conn = CASES[case]()
@@ -276,6 +277,7 @@ def test_a_loop_accumulates(native):
 # --- parts and shards --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @each_way(["normal", "no autapses", "ring", "plane"], ("plane",))
 def test_a_traced_offset(case, native):
     conn = CASES[case]()

@@ -80,6 +80,7 @@ def loop(case, v, reduce):
     return jnp.stack([kinds[reduce](p) for p in parts if p.size])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reduce", [*REDUCE, "softmax"])
 def test_gradients(reduce):
     case = make("csr", "scalar")

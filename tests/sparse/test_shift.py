@@ -48,6 +48,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 @pytest.mark.parametrize("layout, per_synapse, dtype, index_dtype", CASES)
 def test_shifted_products_equal_dense(layout, per_synapse, dtype, index_dtype, native):
@@ -89,6 +90,7 @@ def test_shifted_products_equal_dense(layout, per_synapse, dtype, index_dtype, n
         assert "shifted" in products.lower(jnp.int32(0)).compile().as_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 def test_a_batch_of_shifts(native):
     """Ensembles whose rings stand at different places, with and without shared operands."""
