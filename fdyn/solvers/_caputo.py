@@ -16,10 +16,10 @@ from ._base import require_no_noise
 from ._fractional import (
     AbstractFractionalSolver,
     held_masks,
-    implicit,
     steps_in,
     within,
 )
+from ._newton import solve_stage
 
 # A run has fewer steps than this.
 ANY_RUN = 2**31 - 1
@@ -104,11 +104,11 @@ class AbstractCaputoSolver(AbstractFractionalSolver):
                 )
             ]
         field = vector_field(model)
-        found = implicit(
+        found = solve_stage(
             lambda z: field(t + dt, z, args),
+            y,
             jax.tree.unflatten(treedef, rest),
             jax.tree.unflatten(treedef, scales),
-            y,
         )
         return jax.tree.leaves(found)
 

@@ -1,4 +1,4 @@
-"""What the solvers of fractional equations share: orders, memory of a run, implicit stage."""
+"""What the solvers of fractional equations share: orders, and the memory of a run."""
 
 import abc
 import math
@@ -9,7 +9,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jax import Array
 from jaxtyping import PyTree
 
@@ -17,7 +16,6 @@ from .._misc import is_traced
 from .._tree import leaf_paths, unknown
 from ..components._base import AbstractComponent, Args
 from ._base import AbstractStepSolver
-from ._jacobian import BlockLU, structure_of
 
 RESETS = ("keep", "clear")
 
@@ -309,27 +307,6 @@ def held_masks(model: AbstractComponent, y: PyTree, args: Args) -> list[Array | 
         lambda m, part: jax.tree.map(lambda _: m, part), masks, y, is_leaf=lambda m: m is None
     )
     return jax.tree.leaves(spread, is_leaf=lambda m: m is None)
-
-
-def implicit(f: Callable[[PyTree], PyTree], r: PyTree, c: PyTree, guess: PyTree) -> PyTree:
-    """The solution of `y = r + c f(y)` by Newton's method, in the blocks into which `f` falls."""
-
-    def residual(y: PyTree, _: Any) -> PyTree:
-        return jax.tree.map(lambda x, a, b, rate: x - a - b * rate, y, r, c, f(y))
-
-    linear = BlockLU(structure_of(f, guess))
-    # Newton's last step is far below the one that is compared with the tolerance.
-    tol = 1e-9 if jnp.finfo(jax.tree.leaves(guess)[0].dtype).bits > 32 else 1e-5
-    found = optx.root_find(
-        residual,
-        optx.Newton(rtol=tol, atol=tol, linear_solver=linear),
-        guess,
-        adjoint=optx.ImplicitAdjoint(linear_solver=linear),
-        max_steps=32,
-        throw=False,
-    )
-    good = found.result == optx.RESULTS.successful
-    return jax.tree.map(lambda x: jnp.where(good, x, jnp.nan), found.value)
 
 
 # --- rows of the past ---------------------------------------------------------------------------
