@@ -15,7 +15,7 @@ from . import _tree
 from ._misc import is_traced
 from ._network import paths_of, unit_of
 from .components import AbstractComponent, State
-from .solvers._status import Status as Status
+from .solvers._status import Status
 
 _WHOLE_RUN = 2**31 - 1
 # What the `k`-th step of a row makes of the steps before it. A mean is moved rather than summed,

@@ -21,6 +21,7 @@ from ._run_state import RunState as RunState
 from ._run_state import check_same, start
 from .components import AbstractComponent, State
 from .solvers import AbstractStepSolver, ExponentialEuler
+from .solvers._status import Status
 
 F = TypeVar("F")
 
@@ -266,7 +267,7 @@ def simulate(
         steps = run.step + 1 + jnp.arange(n_steps, dtype=run.step.dtype)
         ts = run.t0 + steps.astype(run.dt.dtype) * run.dt
         end, traces = _scan(program, run, acc, n_steps)
-        return rec.Recording(ts, traces, end, rec.Status(_all_finite(end.model)), units, every)
+        return rec.Recording(ts, traces, end, Status(_all_finite(end.model)), units, every)
     end, traces, ts, status = _run_chunks(program, run, acc, n_steps, chunk, stream, progress)
     if throw and not status.ok:
         raise FloatingPointError(status.message)
@@ -317,13 +318,13 @@ def _run_chunks(
     chunk: int | None,
     stream: str | Path | None,
     progress: bool,
-) -> tuple[RunState, dict[str, Any], np.ndarray, rec.Status]:
+) -> tuple[RunState, dict[str, Any], np.ndarray, Status]:
     """All steps, chunk by chunk; the last valid state, the traces, times of the steps, status."""
     capacity = _capacity(acc, program.records) if chunk is None else chunk
     if isinstance(capacity, bool | str) or capacity != int(capacity) or capacity < 1:
         raise ValueError(f"'chunk' must be a positive number of steps, got {chunk!r}.")
     store = rec.Store(program.records, acc, n_steps, stream)
-    status, done, start = rec.Status(True), 0, int(run.step)
+    status, done, start = Status(True), 0, int(run.step)
     dt = as_time(run.dt, "dt")
     pace = capacity if chunk is not None else min(capacity, _CHUNK_STEPS[0])
     try:
@@ -367,7 +368,7 @@ def _with_rows(program: _Program, start: int, n: int, capacity: int) -> _Program
     return _Program(program.model, program.solver, drives, program.records)
 
 
-def _diagnose(program: _Program, run: RunState, i: int, step: int, dt: float) -> rec.Status:
+def _diagnose(program: _Program, run: RunState, i: int, step: int, dt: float) -> Status:
     """Which leaf is not finite after the step that follows the last valid state."""
     new, _, t = eqx.filter_jit(_Program.step)(program, run, jnp.array(i, jnp.int32))
     leaves = sorted(path for path, bad in _bad(new.model).items() if bad)
@@ -378,4 +379,4 @@ def _diagnose(program: _Program, run: RunState, i: int, step: int, dt: float) ->
         + f". Try a smaller dt than {dt:g} ms or another solver, and look at the parameters and "
         "inputs of that part. With throw=False the steps before are returned."
     )
-    return rec.Status(False, t_bad, leaf, message)
+    return Status(False, t_bad, leaf, message)

@@ -13,7 +13,8 @@ from jaxtyping import PyTree
 from . import _tree
 from ._misc import is_traced
 from ._network import paths_of
-from ._record import SpikeTrains, Status, check_single
+from ._record import SpikeTrains, check_single
+from .solvers._status import Status
 
 
 class Dense(eqx.Module):

@@ -16,12 +16,12 @@ from . import _solve_arguments as arg
 from . import _tree
 from ._misc import is_traced, under_trace
 from ._network import paths_of, unit_of
-from ._record import Status
 from ._run_state import RunState
 from ._solution import Dense, Solution
 from .components import AbstractComponent, State
 from .solvers._chord import settling
-from .solvers._controller import controller, step_limit
+from .solvers._controller import controller, step_limit, stiff_advice
+from .solvers._status import Status
 
 _CHUNK_EVENTS = 256
 _MAX_EVENTS = {"plain": 1_000_000, "traced": 1000}
@@ -288,13 +288,13 @@ def _status(program: seg.Program, run: seg.Run, limits: list[int]) -> Status:
     if code == seg.DONE:
         return Status(True)
     leaf = _tree.leaf_paths(run.y)[int(run.leaf)] if code == seg.STUCK else ""
+    advice = stiff_advice(program.solver, run.t.dtype)
     reason = {
         seg.STUCK: f"the solver could not go on: {leaf!r} is not finite, or changes so fast that "
-        "the steps became too small. Does the solution exist up to there? Try an implicit solver "
-        "such as diffrax.Kvaerno5() for stiff equations, and look at the parameters and inputs of "
-        "that part",
+        f"the steps became too small. Does the solution exist up to there? Try {advice}, and look "
+        "at the parameters and inputs of that part",
         seg.STEPS: f"max_steps = {limits[1]} solver steps were not enough. Allow more, use larger "
-        "tolerances, or an implicit solver such as diffrax.Kvaerno5() for stiff equations",
+        f"tolerances, or {advice}",
         seg.EVENTS: f"there were more events than max_events = {limits[0]} instants. Allow more, "
         "or look for a neuron that fires without end",
         seg.RESTLESS: "no steady state was reached until then. Allow a longer duration or larger "

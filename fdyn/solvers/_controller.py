@@ -1,4 +1,4 @@
-"""The step size controller of the adaptive routes."""
+"""Sizes and numbers of steps: what a call may say of them, and the controller of adaptive ones."""
 
 from typing import Any
 
@@ -37,6 +37,26 @@ def step_limit(given: Any, name: str = "max_steps") -> int:
     if not whole or not 0 < given < 2**31:
         raise ValueError(f"'{name}' must be a positive whole number, got {given!r}.")
     return int(given)
+
+
+def check_fixed(method: Any, dt: Any, given: dict[str, Any], other: str) -> None:
+    """A fixed-step method needs `dt`, and none of what an adaptive one such as `other` takes."""
+    unfit = [name for name, value in given.items() if value is not None]
+    if unfit or dt is None:
+        raise ValueError(
+            f"{type(method).__name__} takes fixed steps: "
+            + (f"{unfit} do not apply. Leave them out" if unfit else "give their size as dt=...")
+            + f", or use an adaptive method such as {other}."
+        )
+
+
+def stiff_advice(solver: diffrax.AbstractSolver, dtype: Any) -> str:
+    """What to try where the steps of a solver have become too small or too many."""
+    if not isinstance(solver, diffrax.AbstractImplicitSolver):
+        return "an implicit solver such as diffrax.Kvaerno5() for stiff equations"
+    if jnp.finfo(dtype).bits <= 32:
+        return "double precision: jax.config.update('jax_enable_x64', True)"
+    return "another implicit solver of diffrax, such as Kvaerno3() or Kvaerno5()"
 
 
 def controller(

@@ -217,9 +217,9 @@ def _diagnose(problem: _Problem, carry: _Carry) -> Status:
     message = (
         f"the state was no longer finite at t = {t:g} (step {step}): {bad[0]!r}"
         + (f", also {bad[1:]}" if bad[1:] else "")
-        + f". Try a smaller dt than {dt:g}, an implicit solver such as "
-        "fdyn.solvers.BackwardEuler() for a stiff equation, or an adaptive method, which tells "
-        "whether the solution exists up to there. With throw=False the rows before are returned."
+        + f". Try a smaller dt than {dt:g}, for a stiff equation fdyn.solvers.RODAS3() or "
+        "BackwardEuler(), or an adaptive method, which tells whether the solution exists up to "
+        "there. With throw=False the rows before are returned."
     )
     return Status(False, t, bad[0], message)
 

@@ -20,7 +20,7 @@ from . import _method_of_steps as mos
 from ._base import AbstractStepSolver
 from ._breaking_points import breaking_points
 from ._chord import settling
-from ._controller import controller, step_limit, step_size
+from ._controller import check_fixed, controller, step_limit, step_size, stiff_advice
 from ._delay_rk4 import DelayRK4
 from ._diffrax import check_terms
 from ._function_model import FunctionModel, as_state, function_model
@@ -154,16 +154,9 @@ def solve_dde(
         _check_derivative(past, ts[0])
     if isinstance(method, DelayRK4):
         given = {"rtol": rtol, "atol": atol, "span": span, "max_steps": max_steps}
-        unfit = [name for name, value in given.items() if value is not None]
-        if unfit or method.history is not None:
-            raise ValueError(
-                f"DelayRK4 takes fixed steps and has a span of its own, to which {unfit} do not "
-                "apply."
-                if unfit
-                else "the history is that of solve_dde: leave out that of DelayRK4."
-            )
-        if dt is None:
-            raise ValueError("DelayRK4 takes fixed steps: give their size as dt=....")
+        check_fixed(method, dt, given, "diffrax.Tsit5()")
+        if method.history is not None:
+            raise ValueError("the history is that of solve_dde: leave out that of DelayRK4.")
         points = breaking_points(delays, breaks, ts[0], ts[-1], 4, neutral) - ts[0]
         solver = dataclasses.replace(
             method,
@@ -331,7 +324,7 @@ def _status(problem: mos.Problem, run: mos.Run, span: Any) -> Status:
         "larger span",
         mos.ROUND: "a step that looks itself up (its lag is shorter) did not settle, however small",
         mos.STUCK: f"{worst!r} does not stay finite there, or the steps became too small. Does the "
-        "solution exist beyond it? If so, try an implicit solver such as diffrax.Kvaerno5(), and "
+        f"solution exist beyond it? If so, try {stiff_advice(problem.solver, run.t.dtype)}, and "
         "name the delays as 'delays'",
     }[code]
     leaf = worst if code == mos.STUCK else ""

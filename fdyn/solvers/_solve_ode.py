@@ -17,7 +17,7 @@ from .._tree import path_str
 from ..components._base import Args, vector_field
 from ._base import AbstractStepSolver
 from ._chord import settling
-from ._controller import controller, step_limit, step_size
+from ._controller import check_fixed, controller, step_limit, step_size, stiff_advice
 from ._delay_rk4 import DelayRK4
 from ._diffrax import check_terms
 from ._fractional import AbstractFractionalSolver
@@ -118,17 +118,7 @@ def solve_ode(
     if isinstance(method, AbstractStepSolver):
         given = {"rtol": rtol, "atol": atol, "stepsize_controller": stepsize_controller}
         given |= {"dense": dense or None, "max_steps": max_steps, **options}
-        unfit = [name for name, value in given.items() if value is not None]
-        if unfit:
-            raise ValueError(
-                f"{type(method).__name__} takes fixed steps, to which {unfit} do not apply. Leave "
-                "them out, or use an adaptive method such as diffrax.Tsit5()."
-            )
-        if dt is None:
-            raise ValueError(
-                f"{type(method).__name__} takes fixed steps: give their size as dt=..., or use an "
-                "adaptive method such as diffrax.Tsit5()."
-            )
+        check_fixed(method, dt, given, "diffrax.Tsit5()")
         return march(model, method, t, dt, throw=throw, progress=progress)
     check_method(method, "solve_ode")
     check_terms(method, "solve_ode")
@@ -251,14 +241,16 @@ def _adaptive(
         ys = jax.tree.map(lambda y, z: jnp.concatenate([y[:kept], z[None]]), ys, last)
     elif not ok:
         at, ys = at[:kept], jax.tree.map(lambda y: y[:kept], ys)
-    status = Status(True) if ok else _diagnose(field, sol.result, last_t, last, ts, steps)
+    status = Status(True) if ok else _diagnose(field, sol.result, last_t, last, ts, steps, method)
     if throw and not ok:
         kind = RuntimeError if not status.leaf else FloatingPointError
         raise kind(status.message)
     return Trajectory(at, ys, status, stats, sol.interpolation)
 
 
-def _diagnose(field: Field, result: Any, t: Array, y: PyTree, ts: Array, max_steps: int) -> Status:
+def _diagnose(
+    field: Field, result: Any, t: Array, y: PyTree, ts: Array, max_steps: int, method: Any
+) -> Status:
     """Whether the solution blows up where the solver has stopped, and in which leaf."""
     leaves = jax.tree_util.tree_leaves_with_path(y)
     names = [path_str(k) or "y" for k, _ in leaves]
@@ -273,6 +265,7 @@ def _diagnose(field: Field, result: Any, t: Array, y: PyTree, ts: Array, max_ste
         speed.append(change if np.isfinite(change) else np.inf)
     worst = int(np.argmax(speed))
     where = f"solve_ode stopped at t = {at:g} of {float(ts[-1]):g}"
+    advice = stiff_advice(method, ts.dtype)
     end = " With throw=False the rows before are returned."
     if speed[worst] * h > 1:
         return Status(
@@ -280,8 +273,7 @@ def _diagnose(field: Field, result: Any, t: Array, y: PyTree, ts: Array, max_ste
             at,
             names[worst],
             f"{where}: {names[worst]!r} does not stay finite there. Does the solution exist beyond "
-            "it? If so, try an implicit solver such as diffrax.Kvaerno5(), and look at the "
-            f"parameters.{end}",
+            f"it? If so, try {advice}, and look at the parameters.{end}",
         )
     if result == diffrax.RESULTS.max_steps_reached:
         return Status(
@@ -289,7 +281,6 @@ def _diagnose(field: Field, result: Any, t: Array, y: PyTree, ts: Array, max_ste
             at,
             "",
             f"{where}: max_steps = {max_steps} were not enough; {names[worst]!r} changes fastest. "
-            "For a stiff equation use an implicit solver such as diffrax.Kvaerno5(); else allow "
-            f"more steps or larger tolerances.{end}",
+            f"Try {advice}; or allow more steps or larger tolerances.{end}",
         )
     return Status(False, at, "", f"{where}: {result}{end}")

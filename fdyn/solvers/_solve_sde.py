@@ -14,7 +14,7 @@ from jaxtyping import PyTree
 from .._misc import check_key, is_traced, under_trace
 from ..components._base import Args
 from ._base import AbstractStepSolver
-from ._controller import controller, step_limit, step_size, worst
+from ._controller import check_fixed, controller, step_limit, step_size, worst
 from ._diffrax import levy_area, terms_of
 from ._euler_maruyama import EulerMaruyama
 from ._function_model import FunctionModel, function_model, real_dtype
@@ -112,13 +112,7 @@ def solve_sde(
     if isinstance(method, AbstractStepSolver):
         given = {"rtol": rtol, "atol": atol, "tol": tol, "max_steps": max_steps}
         given["stepsize_controller"] = stepsize_controller
-        unfit = [name for name, value in given.items() if value is not None]
-        if unfit or dt is None:
-            raise ValueError(
-                f"{type(method).__name__} takes fixed steps: "
-                + (f"{unfit} do not apply. Leave them out" if unfit else "give their size as dt")
-                + ", or use an adaptive method such as diffrax.SPaRK()."
-            )
+        check_fixed(method, dt, given, "diffrax.SPaRK()")
         return march(model, method, t, dt, key=key, throw=throw, progress=progress)
     check_method(method, "solve_sde")
     if not isinstance(method, diffrax.AbstractAdaptiveSolver):
