@@ -14,3 +14,10 @@ def float32():
     jax.config.update("jax_enable_x64", False)
     yield
     jax.config.update("jax_enable_x64", True)
+
+
+def pytest_collection_modifyitems(items):
+    # Every model has an example of its own to compile: with the slow tests, as its conformance is.
+    for item in items:
+        if isinstance(item, pytest.DoctestItem) and "fdyn/components/_" in item.nodeid:
+            item.add_marker(pytest.mark.slow)

@@ -167,8 +167,8 @@ def test_imports_run_downward(module):
 
 
 def test_the_layers_tell_up_from_down():
-    assert layer("fdyn._misc") < layer("fdyn.sparse._csr") < layer("fdyn.components._lif")
-    assert layer("fdyn.components._lif") < layer("fdyn.solvers") < layer("fdyn._simulate")
+    assert layer("fdyn._misc") < layer("fdyn.sparse._csr") < layer("fdyn.components._neurons._lif")
+    assert layer("fdyn.components._neurons._lif") < layer("fdyn.solvers") < layer("fdyn._simulate")
     assert layer("fdyn._simulate") < layer("fdyn.fit._x") < layer("fdyn.plot") < layer("fdyn")
     assert "fdyn._drive" in imports(MODULES["fdyn._simulate"])
 

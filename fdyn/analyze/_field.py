@@ -23,7 +23,7 @@ from ..components import (
     vector_field,
 )
 from ..components._history import Asked, AskedHistory
-from ..components._input import AbstractStatelessInput
+from ..components._inputs._base import AbstractStatelessInput
 
 
 class Field(eqx.Module):

@@ -3,9 +3,7 @@
 Channels, synapses, outputs and surrogates are checked inside the smallest component with one.
 """
 
-import dataclasses
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -13,136 +11,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import rows_channels
+import rows_inputs
+import rows_neurons
+import rows_synapses
 from helpers import assert_close
+from row import N, Row, no_variation, vector
 
 import fdyn
-from fdyn import Args, Network, Projection, State, summary, vector_field
+from fdyn import Args, Network, State, summary, vector_field
 from fdyn import components as comp
 from fdyn import solvers as sol
 from fdyn._param import parameters
-from fdyn.sparse import OneToOne
 
-N = 3
-Vary = Callable[[float], Any]
-
-
-def no_variation(x: float) -> float:
-    return x
-
-
-def vector(x: float) -> np.ndarray:
-    return x * (1 + 0.05 * np.arange(N))
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """A component as the suite builds it; `vary` spreads a parameter over the units."""
-
-    covers: type
-    make: Callable[[int, Vary], Any]
-    u: Callable[[int], Any] = lambda n: None
-    random: bool = False
-    name: str = ""
-
-    def __str__(self) -> str:
-        return self.name or self.covers.__name__
-
-
-def channel(kind: type, **kwargs: float) -> Row:
-    def make(n, vary):
-        given = {k: vary(v) for k, v in kwargs.items()}
-        leak = comp.Leak(g=0.2, e=-65.0)
-        return comp.ConductanceBased(n, {"x": kind(**given), "rest": leak}, v_init=-60.0)
-
-    return Row(kind, make, lambda n: jnp.full(n, 1.0))
-
-
-def hard_lif(n: int, **kwargs) -> comp.LIF:
-    """A neuron whose surrogate derivative vanishes, so that gradients are those of the values."""
-    return comp.LIF(n, spike=comp.SuperSpike(1e9), **kwargs)
-
-
-def synapse(covers: type, output: Callable[[Vary], Any]) -> Row:
-    def make(n, vary):
-        s = comp.Exponential(tau=vary(5.0), g_init=vary(0.5))
-        p = Projection("a", "b", OneToOne(0.5, n=n), s, output(vary), delay=0.1)
-        return Network({"a": hard_lif(n), "b": hard_lif(n)}, {"ab": p})
-
-    return Row(covers, make, lambda n: {"a": jnp.full(n, 3.0)})
-
-
-def nested(n: int, vary: Vary) -> Network:
-    def p(pre, post, out):
-        return Projection(pre, post, OneToOne(0.5, n=n), comp.Exponential(4.0, vary(0.3)), out)
-
-    area = Network(
-        {"E": hard_lif(n, tau=vary(20.0)), "I": hard_lif(n)},
-        {"EI": p("E", "I", comp.COBA(0.0)), "IE": p("I", "E", comp.COBA(-80.0))},
-    )
-    return Network({"A": area, "B": area}, {"AB": p("A.E", "B.I", comp.CUBA())})
-
-
-ROWS = [
-    Row(
-        comp.LIF,
-        lambda n, v: comp.LIF(n, tau=v(20.0), r=v(1.0), v_reset=v(-66.0), t_ref=v(2.0), v_init=-60),
-        lambda n: jnp.full(n, 8.0),
-    ),
-    Row(
-        comp.LIF,
-        lambda n, v: comp.LIF(n, tau=v(20.0), sigma=v(1.0)),
-        lambda n: jnp.full(n, 3.0),
-        random=True,
-        name="LIF with noise",
-    ),
-    Row(
-        comp.LIF,
-        lambda n, v: comp.LIF(n, r=v(1.0)),
-        lambda n: comp.Affine(jnp.full(n, -0.2), jnp.full(n, -8.0)),
-        name="LIF with a conductance",
-    ),
-    Row(
-        comp.ConductanceBased,
-        lambda n, v: comp.ConductanceBased(
-            n, {"na": comp.NaHH(), "k": comp.KHH(g=v(36.0)), "l": comp.Leak()}, c=v(1.0), t_ref=v(1)
-        ),
-        lambda n: jnp.full(n, 2.0),
-    ),
-    Row(
-        comp.ConductanceBased,
-        lambda n, v: comp.ConductanceBased(n, {"l": comp.Leak()}, sigma=v(0.5)),
-        lambda n: jnp.full(n, 2.0),
-        random=True,
-        name="ConductanceBased with noise",
-    ),
-    Row(
-        comp.MorrisLecar,
-        lambda n, v: comp.MorrisLecar(n, g_ca=v(4.4), phi=v(0.04), v_init=v(-50.0)),
-        lambda n: jnp.full(n, 40.0),
-    ),
-    Row(comp.ConstantInput, lambda n, v: comp.ConstantInput(n, v(2.0))),
-    Row(comp.PoissonInput, lambda n, v: comp.PoissonInput(n, v(2e4), v(2.0)), random=True),
-    Row(
-        comp.OrnsteinUhlenbeck,
-        lambda n, v: comp.OrnsteinUhlenbeck(n, mean=v(2.0), sigma=v(0.5), tau=v(5.0)),
-        random=True,
-    ),
-    channel(comp.Leak, g=0.3, e=-54.0),
-    channel(comp.NaHH, g=12.0, e=50.0, phi=1.2),
-    channel(comp.KHH, g=36.0, e=-77.0, phi=1.2),
-    channel(comp.NaTraubMiles, g=10.0, e=50.0, v_t=-55.0, phi=1.2),
-    channel(comp.KTraubMiles, g=30.0, e=-90.0, v_t=-55.0, phi=1.2),
-    synapse(comp.Exponential, lambda v: comp.COBA(0.0)),
-    synapse(comp.COBA, lambda v: comp.COBA(v(-70.0))),
-    synapse(comp.CUBA, lambda v: comp.CUBA()),
-    Row(
-        comp.SuperSpike,
-        lambda n, v: comp.LIF(n, spike=comp.SuperSpike(v(1.0))),
-        lambda n: jnp.full(n, 3.0),
-    ),
-    Row(Network, nested, lambda n: {"A": {"E": jnp.full(n, 3.0)}}),
-]
 # One of each kind; tests/solvers/test_solver_conformance.py has all of them.
+ROWS = [*rows_channels.ROWS, *rows_inputs.ROWS, *rows_neurons.ROWS, *rows_synapses.ROWS]
 SOLVERS = [sol.ExponentialEuler, sol.RK4, sol.EulerMaruyama]
 ROLES = (
     comp.AbstractComponent,
@@ -152,7 +35,12 @@ ROLES = (
     comp.AbstractSurrogate,
 )
 
-every_row = pytest.mark.parametrize("row", ROWS, ids=str)
+
+def marked(rows):
+    return [r if r.quick else pytest.param(r, marks=pytest.mark.slow) for r in rows]
+
+
+every_row = pytest.mark.parametrize("row", marked(ROWS), ids=str)
 DT = 0.05
 
 
@@ -234,13 +122,18 @@ def test_the_flow_is_like_the_state(row):
     assert describe(field) == describe(state.y)
 
 
-FLOWING = [r for r in ROWS if not r.random and r.covers is not comp.ConstantInput]
+FLOWING = [r for r in ROWS if not r.random and r.flows]
 
 
 @pytest.mark.parametrize(
     ("row", "solver"),
-    [(r, sol.ExponentialEuler) for r in FLOWING]
-    + [(r, s) for r in FLOWING if r.covers in (comp.MorrisLecar, Network) for s in SOLVERS[1:]],
+    [
+        r if r[0].quick else pytest.param(*r, marks=pytest.mark.slow)
+        for r in [
+            *((r, sol.ExponentialEuler) for r in FLOWING),
+            *((r, s) for r in FLOWING if r.name == "Network" for s in SOLVERS[1:]),
+        ]
+    ],
     ids=lambda x: x.__name__ if isinstance(x, type) else str(x),
 )
 def test_a_step_tends_to_the_vector_field(row, solver):
@@ -350,7 +243,7 @@ def test_vmap_over_trials_is_a_loop(row):
         assert not (new[0, 0] == new[0, 1]).all() or not (out[0, 0] == out[0, 1]).all()
 
 
-@pytest.mark.parametrize("row", [r for r in ROWS if not r.random], ids=str)
+@pytest.mark.parametrize("row", marked(r for r in ROWS if not r.random), ids=str)
 def test_n_units_are_n_single_units(row):
     def run(model, n):
         state = model.init(key=jax.random.key(0), dt=DT)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._param import param
-from ._base import AbstractPopulation, Affine, Args, State, check_shapes, size_field, spread
+from ..._param import param
+from .._base import AbstractPopulation, Affine, Args, State, check_shapes, size_field, spread
 
 
 class OrnsteinUhlenbeck(AbstractPopulation):

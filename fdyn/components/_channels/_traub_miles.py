@@ -5,9 +5,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from .._misc import vtrap
-from .._param import param
-from ._channel import AbstractGatedChannel, logistic
+from ..._misc import logistic, vtrap
+from ..._param import param
+from ._base import AbstractGatedChannel
 
 
 class NaTraubMiles(AbstractGatedChannel):

@@ -6,8 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from .._param import param
-from ._base import (
+from ..._param import param
+from .._base import (
     AbstractNeuron,
     Args,
     State,
@@ -17,9 +17,9 @@ from ._base import (
     size_field,
     spread,
 )
-from ._channel import AbstractChannel
+from .._channels._base import AbstractChannel
+from .._surrogate import AbstractSurrogate, SuperSpike
 from ._crossing import crossing
-from ._surrogate import AbstractSurrogate, SuperSpike
 
 
 class ConductanceBased(AbstractNeuron):

@@ -5,8 +5,8 @@ import abc
 import equinox as eqx
 from jax import Array
 
-from .._param import param
-from ._base import Affine
+from ..._param import param
+from .._base import Affine
 
 
 class AbstractOutput(eqx.Module):

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from .._misc import is_traced
-from .._param import param
-from ._base import (
+from ..._misc import is_traced
+from ..._param import param
+from .._base import (
     AbstractNeuron,
     Affine,
     Args,
@@ -21,9 +21,9 @@ from ._base import (
     size_field,
     spread,
 )
+from .._surrogate import AbstractSurrogate, SuperSpike
 from ._crossing import restart
 from ._off_grid import Parabola
-from ._surrogate import AbstractSurrogate, SuperSpike
 
 
 class LIF(AbstractNeuron):

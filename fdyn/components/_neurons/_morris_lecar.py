@@ -6,8 +6,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
-from .._param import param
-from ._base import (
+from ..._misc import logistic
+from ..._param import param
+from .._base import (
     AbstractNeuron,
     Affine,
     Args,
@@ -18,9 +19,8 @@ from ._base import (
     size_field,
     spread,
 )
-from ._channel import logistic
+from .._surrogate import AbstractSurrogate, SuperSpike
 from ._crossing import crossing
-from ._surrogate import AbstractSurrogate, SuperSpike
 
 
 class MorrisLecar(AbstractNeuron):

@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 from jax import Array
 
-from ._base import Args
-from ._surrogate import AbstractSurrogate
+from .._base import Args
+from .._surrogate import AbstractSurrogate
 
 
 def run_down(clock: Array, args: Args, dt: Array) -> Array:

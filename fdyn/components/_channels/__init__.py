@@ -1,0 +1,1 @@
+"""Ion channels; one file per paper."""
