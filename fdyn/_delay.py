@@ -12,17 +12,19 @@ from .sparse._delay import split
 
 
 class Timing(eqx.Module):
-    """How many steps the spikes of a projection are under way.
+    """What follows from the parameters of a projection and `dt`, above all its delays in steps.
 
-    It follows from the parameters and `dt`. It lies in the state because it is computed once per
-    run, and a state that is handed over to a run gets it anew (see `renewed`).
+    It lies in the state because it is computed once per run, and a state that is handed over to a
+    run gets it anew (see `renewed`).
 
     `lag`: of the ring that the projection reads, whole or fractional; `None` for no delay.
     `route`: of the synapses, as their connectivity has made it; `None` if they have no delays.
+    `total`: the sum of the weights of each postsynaptic unit, for what is diffusive; else `None`.
     """
 
     lag: Array | None = None
     route: PyTree = None
+    total: Array | None = None
 
 
 def renewed(fresh: PyTree, given: PyTree) -> PyTree:

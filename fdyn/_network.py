@@ -10,7 +10,14 @@ from . import _delay as dly
 from . import _tree
 from ._misc import child_key
 from ._projection import Projection
-from .components import AbstractComponent, AbstractNeuron, AbstractPopulation, Args, State
+from .components import (
+    AbstractComponent,
+    AbstractNeuron,
+    AbstractPopulation,
+    Args,
+    Arrivals,
+    State,
+)
 from .components._base import as_affine, check_shapes
 from .sparse import find_events
 
@@ -115,8 +122,16 @@ class Network(AbstractComponent):
                 f"projection {name!r}: 'connect' must lead from {pre.size} ({p.pre!r}) to "
                 f"{post.size} ({p.post!r}) units, got {p.connect.n_pre} to {p.connect.n_post}."
             )
-        for part in (p.synapse, p.output):
-            check_shapes(part, post.size, f"projection {name!r}, ")
+        if p.synapse.graded and not isinstance(pre, AbstractNeuron):
+            raise ValueError(
+                f"projection {name!r}: pre = {p.pre!r} must be an AbstractNeuron, since a "
+                f"{type(p.synapse).__name__} is driven by its activity; got {type(pre).__name__}."
+            )
+        if p.plasticity is not None and p.plasticity.modulator is not None:
+            find(self, p.plasticity.modulator, f"projection {name!r}, modulator")
+        side = pre.size if p.at_pre else post.size
+        for part, size in ((p.synapse, side), (p.output, post.size), (p.release, pre.size)):
+            check_shapes(part, size, f"projection {name!r}, ")
 
     def init(self, *, key: Array, dt: float) -> State:
         """The initial states of all nodes and synapses."""
@@ -127,7 +142,7 @@ class Network(AbstractComponent):
         steps: dict[str, int] = {}
         sizes: dict[str, int] = {}
         for name, p in sorted(self.projections.items()):
-            y[name], mem[name], most = p.init(dt)
+            y[name], mem[name], most = p.init(dt, self._activity(p.pre, y))
             if most:
                 steps[p.pre] = max(most, steps.get(p.pre, 0))
                 sizes[p.pre] = p.connect.n_pre
@@ -144,7 +159,15 @@ class Network(AbstractComponent):
             )
             for name, node in self.nodes.items()
         }
-        return {**nodes, **{name: p.synapse.flow(y[name]) for name, p in self.projections.items()}}
+        synapses = {
+            name: p.flow(
+                y[name],
+                args.mem[name],
+                {"pre": self._activity(p.pre, y), "post": self._activity(p.post, y)},
+            )
+            for name, p in self.projections.items()
+        }
+        return {**nodes, **synapses}
 
     def diffusion(self, t: Array, y: dict, args: Args) -> dict | None:
         """The noise of the nodes."""
@@ -174,41 +197,108 @@ class Network(AbstractComponent):
 
     def timer(self, mem: dict) -> Array:
         """The earliest clock of all nodes."""
-        clocks = [node.timer(mem[name]) for name, node in self.nodes.items()]
+        parts = {**self.nodes, **self.projections}
+        clocks = [part.timer(mem[name]) for name, part in parts.items()]
         return jnp.min(jnp.stack([jnp.array(jnp.inf), *clocks]))
 
     def jump(
         self, t: Array, y: dict, args: Args, *, dt: Array, key: Array
     ) -> tuple[dict, dict, dict]:
-        """The nodes jump, then the spikes that are due arrive at the synapses."""
+        """The nodes jump, then the spikes that are due arrive at the synapses, which then learn.
+
+        What delta synapses bring after a delay acts before the nodes jump.
+        """
         args = Args(args.mem, self._inputs(y, args), args.fired, args.hist)
         y, mem, out = dict(y), dict(args.mem), {}
+        kicking = {name: p for name, p in sorted(self.projections.items()) if p.kicks}
+        for name, p in kicking.items():
+            ring = mem.get(RINGS, {}).get(p.pre)
+            mem[name], dv = p.due(mem[name], ring, self._zeros(p.post, y))
+            y = y if dv is None else self._kick(p.post, y, args.mem, dv)
         for name, node in sorted(self.nodes.items()):
             y[name], mem[name], out[name] = node.jump(
                 t, y[name], self._args_of(name, args), dt=dt, key=child_key(key, name)
             )
-        sent = {p.pre: self._output(name, p, out) for name, p in self.projections.items()}
+        spiking = {n: p for n, p in sorted(self.projections.items()) if not p.synapse.graded}
+        sent = {p.pre: self._output(name, p.pre, out) for name, p in spiking.items()}
         if RINGS in mem:
             mem[RINGS] = {pre: dly.push(ring, sent[pre]) for pre, ring in mem[RINGS].items()}
-        found = {}
+        found: dict = {}
         for name, p in sorted(self.projections.items()):
-            lag = mem[name].get("timing", dly.Timing()).lag
-            # Projections that wait for the same spikes share the search for them.
-            wait = (p.pre, p.waits)
-            if wait not in found or wait[1] is None:
-                spikes = sent[p.pre] if lag is None else dly.read(mem[RINGS][p.pre], lag)
-                found[wait] = find_events(spikes)
-            y[name], mem[name] = p.receive(y[name], mem[name], found[wait])
+            spikes = None if p.synapse.graded else self._arriving(p, mem, name, sent, found)
+            y[name], mem[name], spikes = p.receive(
+                y[name],
+                mem[name],
+                spikes,
+                self._activity(p.pre, y),
+                dt=dt,
+                key=child_key(key, name),
+            )
+            if p.kicks and not p.delayed:
+                dv = self._zeros(p.post, y) + Arrivals(p.connect, spikes, mem[name].get("weight"))
+                y = self._kick(p.post, y, mem, dv)
+            if p.plasticity is not None:
+                y[name], mem[name] = self._learn(name, p, y, mem, out, spikes, dt, key)
         return y, mem, out
+
+    def _arriving(self, p: Projection, mem: dict, name: str, sent: dict, found: dict) -> Any:
+        """The spikes that have waited, `Events`."""
+        lag = mem[name].get("timing", dly.Timing()).lag
+        # Projections that wait for the same spikes share the search for them.
+        wait = (p.pre, p.waits)
+        if wait not in found or wait[1] is None:
+            spikes = sent[p.pre] if lag is None else dly.read(mem[RINGS][p.pre], lag)
+            found[wait] = find_events(spikes)
+        return found[wait]
+
+    def _learn(
+        self, name: str, p: Projection, y: dict, mem: dict, out: dict, s_pre: Any, dt: Any, key: Any
+    ) -> tuple[dict, dict]:
+        """The weights of a projection after the spikes of this instant."""
+        assert p.plasticity is not None
+        modulator = p.plasticity.modulator
+        u = {
+            "pre": self._activity(p.pre, y),
+            "post": self._activity(p.post, y),
+            "modulator": None if modulator is None else self._output(name, modulator, out),
+        }
+        if s_pre is None:
+            s_pre = u["pre"]
+        s_post = _tree.get(out, _tree.split(p.post))["spike"]
+        key = child_key(key, name)
+        return p.learn(y[name], mem[name], s_pre, s_post, u, dt=dt, key=key)
+
+    def _neuron(self, path: str) -> AbstractNeuron:
+        node, _ = find(self, path, "post")
+        assert isinstance(node, AbstractNeuron)  # checked at construction
+        return node
+
+    def _zeros(self, path: str, y: dict) -> Array:
+        return jnp.zeros_like(self._neuron(path).potential(_tree.get(y, _tree.split(path))))
+
+    def _kick(self, path: str, y: dict, mem: dict, dv: Array) -> dict:
+        """The state after the potentials of a population have jumped."""
+        names = _tree.split(path)
+        args = Args(_tree.get(mem, names))
+        return _tree.put(y, names, self._neuron(path).kick(_tree.get(y, names), args, dv))
+
+    def _activity(self, path: str, y: dict) -> Array | None:
+        """What graded synapses see of a population; `None` for an input."""
+        node, rest = find(self, path, "pre")
+        names = _tree.split(path)
+        if not isinstance(node, AbstractNeuron):
+            return None
+        return node.activity(_tree.get(y, names[: len(names) - len(rest)]))
 
     def _inputs(self, y: dict, args: Args) -> dict:
         """What the nodes get from outside together with the currents of their synapses."""
         u = dict(args.u or {})
         for name, p in sorted(self.projections.items()):
+            if p.kicks:
+                continue
             path = _tree.split(p.post)
-            node, _ = find(self, p.post, "post")
-            assert isinstance(node, AbstractNeuron)  # checked at construction
-            current = p.current(node.potential(_tree.get(y, path)), y[name])
+            v = self._neuron(p.post).potential(_tree.get(y, path))
+            current = p.current(v, y[name], args.mem[name], self._activity(p.pre, y))
             u = _tree.put(u, path, current + as_affine(_tree.get(u, path)))
         return u
 
@@ -216,17 +306,18 @@ class Network(AbstractComponent):
         fired = None if args.fired is None else args.fired[name]
         return Args(args.mem[name], (args.u or {}).get(name), fired, args.hist.child(name))
 
-    def _output(self, name: str, p: Projection, out: dict) -> Array:
-        found = _tree.get(out, _tree.split(p.pre))
+    def _output(self, name: str, path: str, out: dict) -> Array:
+        """The output at a path, which a projection carries or learns from."""
+        found = _tree.get(out, _tree.split(path))
         if isinstance(found, dict) and len(found) == 1:
             (found,) = found.values()
         if isinstance(found, dict):
             found = found.get("pulse", found)
         if found is None or isinstance(found, dict):
-            _, rest = find(self, p.pre, "pre")
-            names = _tree.get(out, _tree.split(p.pre)[: len(_tree.split(p.pre)) - len(rest)])
+            _, rest = find(self, path, "pre")
+            names = _tree.get(out, _tree.split(path)[: len(_tree.split(path)) - len(rest)])
             raise ValueError(
-                f"projection {name!r}: pre = {p.pre!r} must name one output of that population. "
+                f"projection {name!r}: {path!r} must name one output of that population. "
                 f"Its outputs: {', '.join(sorted(names))}."
             )
         return found
@@ -259,7 +350,12 @@ def unit_of(model: Any, path: tuple[str, ...]) -> str:
     node: Any = model
     for i, name in enumerate(path):
         if isinstance(node, Network):
-            node = node.nodes.get(name) or node.projections[name].synapse
+            if name in node.nodes:
+                node = node.nodes[name]
+                continue
+            p = node.projections[name]
+            parts = {"release": p.release, "plasticity": p.plasticity}
+            node = parts.get(path[i + 1] if i + 1 < len(path) else "") or p.synapse
         elif name in getattr(node, "channels", {}):
             node = node.channels[name]
         else:

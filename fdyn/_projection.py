@@ -1,22 +1,39 @@
 """A projection: the synapses from one population onto another."""
 
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from . import _delay as dly
 from ._grid import as_time
-from .components import AbstractOutput, AbstractSynapse, Affine, Arrivals
-from .sparse import AbstractConnectivity, FractionalDelay
+from ._misc import child_key, is_traced
+from .components import (
+    CUBA,
+    AbstractOutput,
+    AbstractPlasticity,
+    AbstractRelease,
+    AbstractSynapse,
+    Affine,
+    Args,
+    Arrivals,
+    Delta,
+)
+from .sparse import AbstractConnectivity, FractionalDelay, find_events
 from .sparse._delay import is_common, longest, steps_of_delay
+
+# What a projection has in its state beside the variables of the synapse.
+PARTS = ("release", "plasticity")
 
 
 class Projection(eqx.Module):
     """The synapses from one population onto another.
 
-    Spikes of `pre` wait for `delay`, go through `connect`, drive the `synapse`, whose variable
-    makes a current in `post` through `output`.
+    Spikes of `pre` wait for `delay`, go through `release` and `connect`, drive the `synapse`, whose
+    variable makes a current in `post` through `output`; `plasticity` then changes the weights.
 
     **Arguments:**
 
@@ -24,18 +41,32 @@ class Projection(eqx.Module):
       name one of several outputs, `"E.spike"`; `post` must be an `AbstractNeuron`.
     - `connect`: a connectivity of `fdyn.sparse`, from `pre` to `post`, with its weights, and with
       a delay per synapse if it has them.
-    - `synapse`: its dynamics; held at the postsynaptic side.
-    - `output`: the current it makes.
+    - `synapse`: its dynamics.
+    - `output`: the current it makes, `CUBA()`.
     - `delay`: of all its synapses, ms, 0; a multiple of `dt`, or a `FractionalDelay` with one
       value. A spike stamped `t` acts on the synapse at `t + delay`; the delays of `connect` come
       on top.
+    - `release`: what a spike releases, for example short-term plasticity; `None` for the spike
+      itself.
+    - `plasticity`: the rule by which the weights learn, starting from those of `connect`; `None`
+      for fixed weights.
+    - `align`: `"post"` holds the state of the synapse once per postsynaptic unit, `"pre"` once per
+      presynaptic unit and sums what it conducts through `connect` at every step. Default: `"post"`
+      for synapses that are linear, `"pre"` for the others, which can only be held there.
 
-    **State:** the variables of the synapse. In `mem`, with delays, the `timing` that follows from
-    the parameters; and with a delay per synapse the `ring` of arrivals to come, `[steps * n_post]`,
-    and its `head`. The spikes that wait for `delay` are kept by the network.
+    Without delay, what graded synapses and those held at the presynaptic side conduct is evaluated
+    within the step, to the order of the solver. With one, graded synapses are read at the points of
+    the grid, as are those of delays per synapse held at the presynaptic side; what has happened
+    before the start is then taken to be what holds at the start.
 
-    **Raises:** `ValueError` for a negative delay, and at `init` for one that is no multiple of
-    `dt`. Paths and shapes are checked by `Network`.
+    **State:** the variables of the synapse, and those of `release` and `plasticity` under these
+    names. In `mem`, with plasticity, the `weight`, in the layout of `connect`; with delays, the
+    `timing` that follows from the parameters; and with a delay per synapse the `ring` of arrivals
+    to come, `[steps * n_post]`, and its `head`. The spikes that wait for `delay` are kept by the
+    network.
+
+    **Raises:** `ValueError` for a negative delay, for parts that do not go together, and at `init`
+    for a delay that is no multiple of `dt`. Paths and shapes are checked by `Network`.
 
     ```python
     >>> from fdyn.components import COBA, Exponential
@@ -54,6 +85,9 @@ class Projection(eqx.Module):
     connect: AbstractConnectivity
     synapse: AbstractSynapse
     output: AbstractOutput
+    release: AbstractRelease | None
+    plasticity: AbstractPlasticity | None
+    at_pre: bool = eqx.field(static=True)
     # A number is structure, what is interpolated is data.
     _whole: float = eqx.field(static=True)
     _part: FractionalDelay | None
@@ -66,38 +100,86 @@ class Projection(eqx.Module):
         post: str,
         connect: AbstractConnectivity,
         synapse: AbstractSynapse,
-        output: AbstractOutput,
+        output: AbstractOutput | None = None,
         delay: Any = 0.0,
+        *,
+        release: AbstractRelease | None = None,
+        plasticity: AbstractPlasticity | None = None,
+        align: Literal["pre", "post"] | None = None,
     ):
         self.pre, self.post = pre, post
-        self.connect, self.synapse, self.output = connect, synapse, output
+        self.connect, self.synapse = connect, synapse
+        self.output = CUBA() if output is None else output
+        self.release, self.plasticity = release, plasticity
         fractional = isinstance(delay, FractionalDelay)
         self._whole = 0.0 if fractional else as_time(delay, "delay", zero=True)
         self._part = delay if fractional else None
         self._longest = longest(getattr(connect, "delay", None))
+        self._check_parts()
+        only_pre = synapse.graded or not synapse.linear
+        if align not in ("pre", "post", None):
+            raise ValueError(f"Projection: 'align' must be 'pre', 'post' or None, got {align!r}.")
+        if align == "post" and only_pre:
+            why = "driven by the activity of" if synapse.graded else "not linear in the spikes of"
+            raise ValueError(
+                f"Projection: a {type(synapse).__name__} is {why} the presynaptic units, so its "
+                "state is held there: leave out 'align', or take 'pre'."
+            )
+        self.at_pre = only_pre or align == "pre"
+        self._check_delta()
 
-    @property
-    def delay(self) -> float | FractionalDelay:
-        """The delay of all its synapses, ms."""
-        return self._whole if self._part is None else self._part
-
-    def __check_init__(self):
-        for name, kind in (
-            ("connect", AbstractConnectivity),
-            ("synapse", AbstractSynapse),
-            ("output", AbstractOutput),
+    def _check_parts(self):
+        for name, kind, optional in (
+            ("connect", AbstractConnectivity, False),
+            ("synapse", AbstractSynapse, False),
+            ("output", AbstractOutput, False),
+            ("release", AbstractRelease, True),
+            ("plasticity", AbstractPlasticity, True),
         ):
             value = getattr(self, name)
-            if not isinstance(value, kind):
+            if not isinstance(value, kind) and not (optional and value is None):
                 raise ValueError(
                     f"Projection: '{name}' must be an {kind.__name__}, got {type(value).__name__}."
                 )
-
         if self._part is not None and self._part.values.shape != ():
             raise ValueError(
                 "Projection: 'delay' is one for all synapses, got a FractionalDelay of shape "
                 f"{self._part.values.shape}. A delay per synapse belongs to the connectivity."
             )
+        if self.synapse.graded and self.release is not None:
+            raise ValueError(
+                f"Projection: 'release' acts on spikes, but a {type(self.synapse).__name__} is "
+                "driven by the activity of the presynaptic units."
+            )
+        if self.output.diffusive and self.plasticity is not None:
+            raise ValueError(
+                f"Projection: the weights of a {type(self.output).__name__} cannot learn."
+            )
+
+    def _check_delta(self):
+        if not self.kicks:
+            return
+        if self.at_pre or not isinstance(self.output, CUBA):
+            raise ValueError(
+                "Projection: a Delta synapse makes the potential jump, so it takes neither "
+                "'output' nor align='pre'."
+            )
+        if self._part is not None or isinstance(self.connect.delay, FractionalDelay):
+            raise ValueError(
+                "Projection: a Delta synapse acts at the points of the grid; take delays that are "
+                "multiples of dt instead of a FractionalDelay."
+            )
+        own = self.connect.delay
+        if eqx.is_array(own) and own.ndim and not is_traced(own) and (np.asarray(own) <= 0).any():
+            raise ValueError(
+                "Projection: the delays of the synapses of a Delta synapse must be positive; a "
+                "spike cannot act on the threshold of its own instant."
+            )
+
+    @property
+    def delay(self) -> float | FractionalDelay:
+        """The delay of all its synapses, ms."""
+        return self._whole if self._part is None else self._part
 
     @property
     def waits(self) -> float | None:
@@ -111,11 +193,33 @@ class Projection(eqx.Module):
         """Whether anything may arrive later than in the step of its spike."""
         return self.delay != 0.0 or self.connect.delay is not None
 
-    def init(self, dt: float) -> tuple[dict, dict, int]:
+    @property
+    def kicks(self) -> bool:
+        """Whether arrivals make the potential jump."""
+        return isinstance(self.synapse, Delta)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether what the synapses conduct is read at the grid and comes later."""
+        own = self.connect.delay
+        routed = own is not None and not is_common(own)
+        return self.at_pre and (routed or (self.synapse.graded and self.delayed))
+
+    def init(self, dt: float, activity: Array | None) -> tuple[dict, dict, int]:
         """The state of the synapses, and for how many steps the network keeps their spikes."""
         name = f"the projection {self.pre!r} -> {self.post!r}"
-        y, route = self.synapse.init(self.connect.n_post), None
-        mem: dict[str, Any] = {}
+        n_pre, n_post = self.connect.n_pre, self.connect.n_post
+        state, route = self.synapse.init(n_pre if self.at_pre else n_post), None
+        y, mem = dict(state.y), dict[str, Any]()
+        if state.mem:
+            mem["synapse"] = state.mem
+        if self.release is not None:
+            start = self.release.init(n_pre)
+            y["release"], mem["release"] = start.y, start.mem
+        if self.plasticity is not None:
+            start = self.plasticity.init(self.connect)
+            y["plasticity"], mem["plasticity"] = start.y, start.mem
+            mem["weight"] = jnp.asarray(self.connect.weight)
         lags = [steps_of_delay(self.delay, dt, f"the delay of {name}")]
         if self.connect.delay is not None:
             what = f"the delay of the connectivity of {name}"
@@ -123,21 +227,155 @@ class Projection(eqx.Module):
                 lags.append(steps_of_delay(self.connect.delay, dt, what, self._longest))
             else:
                 route, steps = self.connect.route(dt, what, self._longest)
-                mem = dly.make_arrivals(steps, self.connect.n_post)
+                mem |= dly.make_arrivals(steps, n_post)
         steps = sum(most for _, most in lags)
         lag = dly.total([lag for lag, _ in lags]) if steps else None
-        if lag is not None or route is not None:
-            mem["timing"] = dly.Timing(lag, route)
-        return y, mem, steps
+        total = jnp.ones(n_pre) @ self.connect if self.output.diffusive else None
+        if lag is not None or route is not None or total is not None:
+            mem["timing"] = dly.Timing(lag, route, total)
+        if self.sampled:
+            mem = self._constant_past(y, mem, activity, steps)
+        return y, mem, 0 if self.synapse.graded else steps
 
-    def current(self, v: Array, y: dict) -> Affine:
-        """The current into the postsynaptic population at voltage `v`, `[n_post]`."""
-        return self.output.current(v, self.synapse.conductance(y))
-
-    def receive(self, y: dict, mem: dict, spikes: Any) -> tuple[dict, dict]:
-        """Hand over to the synapses what arrives now of the spikes that have waited."""
+    def _constant_past(self, y: dict, mem: dict, activity: Array | None, steps: int) -> dict:
+        """What is under way if all has been as it is for as long as the delays last."""
+        s = self._conducted(y, mem, activity)
+        if self.synapse.graded and steps:
+            ring = dly.make_ring(steps, s.shape[0])
+            mem["sent"] = {**ring, "values": jnp.broadcast_to(s, ring["values"].shape)}
         if "ring" not in mem:
-            return self.synapse.receive(y, Arrivals(self.connect, spikes)), mem
-        ring = self.connect.deposit(mem["ring"], spikes, mem["timing"].route, mem["head"])
-        ring, head, row = dly.arrive(ring, mem["head"], self.connect.n_post)
-        return self.synapse.receive(y, row), {**mem, "ring": ring, "head": head}
+            return {**mem, "conducted": s @ self.connect}
+        mem["conducted"] = jnp.zeros(self.connect.n_post)
+        rows = mem["ring"].shape[0] // self.connect.n_post
+
+        def pass_by(_, mem):
+            return self._sample(mem, s)
+
+        return jax.lax.fori_loop(0, rows, pass_by, mem)
+
+    # --- within a step -----------------------------------------------------------------------
+
+    def flow(self, y: dict, mem: dict, activity: dict[str, Array | None]) -> dict:
+        """The derivative of all its variables."""
+        own = self.synapse.flow(self._own(y), self._args(mem, activity["pre"]))
+        if self.release is not None:
+            own = {**own, "release": self.release.flow(y["release"], Args(mem["release"]))}
+        if self.plasticity is not None:
+            args = Args(mem["plasticity"], activity)
+            own = {**own, "plasticity": self.plasticity.flow(y["plasticity"], args)}
+        return own
+
+    def current(self, v: Array, y: dict, mem: dict, activity: Array | None) -> Affine:
+        """The current into the postsynaptic population at voltage `v`, `[n_post]`."""
+        if "conducted" in mem:
+            g = mem["conducted"]
+        else:
+            g = self._conducted(y, mem, activity)
+            if self.at_pre:
+                zeros = jnp.zeros(self.connect.n_post, g.dtype)
+                g = self.connect.accumulate(zeros, g, mem.get("weight"))
+        total = mem["timing"].total if self.output.diffusive else None
+        return self.output.current(v, g, total)
+
+    def timer(self, mem: dict) -> Array:
+        """Time (ms) until the earliest clock of the synapses runs out."""
+        return self.synapse.timer(mem.get("synapse", {}))
+
+    # --- at an instant -----------------------------------------------------------------------
+
+    def due(self, mem: dict, ring: dict | None, zeros: Array) -> tuple[dict, Array | None]:
+        """What a Delta synapse brings before the threshold, `[n_post]`; `None` for nothing yet.
+
+        `ring` holds the spikes of the presynaptic population up to the last step.
+        """
+        if "ring" in mem:
+            row, mem = self._arrive(mem)
+            return mem, row
+        if ring is None or "timing" not in mem:
+            return mem, None
+        spikes = dly.read(ring, mem["timing"].lag - 1)
+        return mem, zeros + Arrivals(self.connect, spikes, mem.get("weight"))
+
+    def receive(
+        self, y: dict, mem: dict, spikes: Any, activity: Array | None, *, dt: Array, key: Array
+    ) -> tuple[dict, dict, Any]:
+        """Hand over to the synapses what arrives now of the `spikes` (`Events`) that have waited.
+
+        **Returns:** `(y, mem, spikes)`, the last after the release.
+        """
+        if self.release is not None:
+            args = Args(mem["release"])
+            y_release, mem_release, s = self.release.release(
+                y["release"], args, spikes.values, dt=dt, key=child_key(key, "release")
+            )
+            y, mem = {**y, "release": y_release}, {**mem, "release": mem_release}
+            spikes = find_events(s)
+        arrivals: Any = None
+        if self.at_pre:
+            arrivals = None if self.synapse.graded else spikes.values
+        elif "ring" in mem:
+            mem = self._deposit(mem, spikes)
+            if not self.kicks:
+                arrivals, mem = self._arrive(mem)
+        else:
+            arrivals = Arrivals(self.connect, spikes, mem.get("weight"))
+        own, kept = self.synapse.receive(
+            self._own(y), self._args(mem, activity), arrivals, dt=dt, key=child_key(key, "synapse")
+        )
+        y = {**own, **{name: y[name] for name in PARTS if name in y}}
+        mem = {**mem, "synapse": kept} if kept else mem
+        if self.sampled:
+            mem = self._sample(mem, self._conducted(y, mem, activity))
+        return y, mem, spikes
+
+    def learn(
+        self, y: dict, mem: dict, s_pre: Any, s_post: Array, u: dict, *, dt: Array, key: Array
+    ) -> tuple[dict, dict]:
+        """Change the weights."""
+        assert self.plasticity is not None
+        weight, own, kept = self.plasticity.learn(
+            mem["weight"],
+            y["plasticity"],
+            Args(mem["plasticity"], u),
+            s_pre,
+            s_post,
+            connect=self.connect,
+            dt=dt,
+            key=child_key(key, "plasticity"),
+        )
+        return {**y, "plasticity": own}, {**mem, "plasticity": kept, "weight": weight}
+
+    # -----------------------------------------------------------------------------------------
+
+    def _own(self, y: dict) -> dict:
+        return {name: x for name, x in y.items() if name not in PARTS}
+
+    def _args(self, mem: dict, activity: Array | None) -> Args:
+        return Args(mem.get("synapse", {}), activity if self.synapse.graded else None)
+
+    def _conducted(self, y: dict, mem: dict, activity: Array | None) -> Array:
+        return self.synapse.conductance(self._own(y), self._args(mem, activity))
+
+    def _sample(self, mem: dict, s: Array) -> dict:
+        """Send what the synapses conduct now, and take in what is due."""
+        if "sent" in mem:
+            ring = dly.push(mem["sent"], s)
+            mem, s = {**mem, "sent": ring}, dly.read(ring, mem["timing"].lag)
+        if "ring" not in mem:
+            zeros = jnp.zeros(self.connect.n_post, s.dtype)
+            return {**mem, "conducted": self.connect.accumulate(zeros, s, mem.get("weight"))}
+        g, mem = self._arrive(self._deposit(mem, s))
+        return {**mem, "conducted": g}
+
+    def _deposit(self, mem: dict, s: Any) -> dict:
+        # The row of a Delta synapse has been taken out before, so the head is one step ahead.
+        head = mem["head"]
+        if self.kicks:
+            rows = mem["ring"].shape[0] // self.connect.n_post
+            head = jnp.where(head == 0, rows, head) - 1
+        ring = self.connect.deposit(mem["ring"], s, mem["timing"].route, head, mem.get("weight"))
+        return {**mem, "ring": ring}
+
+    def _arrive(self, mem: dict) -> tuple[Array, dict]:
+        ring, head, row = dly.arrive(mem["ring"], mem["head"], self.connect.n_post)
+        return row, {**mem, "ring": ring, "head": head}

@@ -192,7 +192,14 @@ def test_rings_are_written_in_place(kind):
             rings = {"E": push(mem["rings"]["E"], spikes)}
             y = read(rings["E"], mem["p"]["timing"].lag)
             return {**mem, "rings": rings, "x": mem["x"] + y}
-        y, own = p.receive({"g": mem["x"]}, mem["p"], find_events(spikes))
+        y, own, _ = p.receive(
+            {"g": mem["x"]},
+            mem["p"],
+            find_events(spikes),
+            None,
+            dt=jnp.array(DT),
+            key=jax.random.key(0),
+        )
         return {**mem, "p": own, "x": y["g"]}
 
     loop = jax.jit(lambda m: jax.lax.fori_loop(0, 100, body, m))
@@ -683,15 +690,15 @@ def test_the_adaptive_route_refuses_delays_by_name():
 def test_arrivals_add_and_scale_like_an_array(delay):
     class Scaled(AbstractSynapse):
         def init(self, n):
-            return {"g": jnp.zeros(n), "x": jnp.zeros(n)}
+            return State({"g": jnp.zeros(n), "x": jnp.zeros(n)}, {})
 
-        def flow(self, y):
+        def flow(self, y, args):
             return {"g": jnp.zeros_like(y["g"]), "x": jnp.zeros_like(y["x"])}
 
-        def receive(self, y, arrivals):
-            return {"g": y["g"] + arrivals, "x": y["x"] + 2.0 * (arrivals * 3.0)}
+        def receive(self, y, args, arrivals, *, dt, key):
+            return {"g": y["g"] + arrivals, "x": y["x"] + 2.0 * (arrivals * 3.0)}, args.mem
 
-        def conductance(self, y):
+        def conductance(self, y, args):
             return y["g"]
 
     w = OneToOne([1.0, 2.0], delay=delay).to_csr()

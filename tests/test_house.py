@@ -33,7 +33,7 @@ LAYERS = (
     ("fdyn",),
 )
 DRIVERS = 4
-HOOKS = {"diffusion", "events", "held", "timer"}
+HOOKS = {"activity", "diffusion", "events", "held", "kick", "timer"}
 
 
 def sources(*folders: str) -> list[Path]:

@@ -25,14 +25,17 @@ from ._inputs._poisson import PoissonInput as PoissonInput
 from ._neurons._conductance import ConductanceBased as ConductanceBased
 from ._neurons._lif import LIF as LIF
 from ._neurons._morris_lecar import MorrisLecar as MorrisLecar
+from ._plasticity._base import AbstractPlasticity as AbstractPlasticity
 from ._surrogate import AbstractSurrogate as AbstractSurrogate
 from ._surrogate import SuperSpike as SuperSpike
 from ._synapses._base import AbstractSynapse as AbstractSynapse
 from ._synapses._base import Arrivals as Arrivals
+from ._synapses._delta import Delta as Delta
 from ._synapses._exponential import Exponential as Exponential
 from ._synapses._output import COBA as COBA
 from ._synapses._output import CUBA as CUBA
 from ._synapses._output import AbstractOutput as AbstractOutput
+from ._synapses._release import AbstractRelease as AbstractRelease
 
 __all__ = [
     "AbstractChannel",
@@ -42,6 +45,9 @@ __all__ = [
     "AbstractNeuron",
     "AbstractOutput",
     "AbstractPopulation",
+    "AbstractPlasticity",
+    "AbstractRelease",
+    "Delta",
     "AbstractStatelessInput",
     "AbstractSurrogate",
     "AbstractSynapse",

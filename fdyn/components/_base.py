@@ -215,7 +215,7 @@ class AbstractComponent(eqx.Module):
         is the whole input as in `flow`, in a network with that of the synapses at this instant.
         """
 
-    # The four hooks below are the only concrete methods that a subclass may override.
+    # These hooks, `activity` and `kick` are the only concrete methods that a subclass may override.
     def diffusion(self, t: Array, y: PyTree, args: Args) -> PyTree | None:
         """The coefficient of white noise, like `y`, in unit/sqrt(ms).
 
@@ -301,14 +301,29 @@ class AbstractPopulation(AbstractComponent):
 
 
 class AbstractNeuron(AbstractPopulation):
-    """A population with a membrane potential, which synapses can act on.
+    """A population that synapses can act on: units with a membrane potential, or of a rate model.
 
     **Source:** none; a convention of this library.
     """
 
     @abc.abstractmethod
     def potential(self, y: PyTree) -> Array:
-        """The membrane potential, mV, shape `[size]`."""
+        """The membrane potential, mV, or what else the outputs of synapses see, `[size]`."""
+
+    def activity(self, y: PyTree) -> Array:
+        """What graded synapses see, `[size]`; the potential unless a model says otherwise."""
+        return self.potential(y)
+
+    def kick(self, y: PyTree, args: Args, dv: Array) -> PyTree:
+        """The state after a jump of the potential by `dv` (mV, `[size]`); lost where it is held."""
+        if "v" not in y:
+            raise ValueError(
+                f"a Delta synapse makes the potential 'v' jump, which {type(self).__name__} has "
+                "not: use another synapse."
+            )
+        masks = self.held(y, args)
+        held = masks.get("v") if isinstance(masks, dict) else None
+        return {**y, "v": y["v"] + (dv if held is None else jnp.where(held, 0, dv))}
 
 
 def check_size(size: Any) -> int:

@@ -4,9 +4,11 @@ import abc
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax.numpy as jnp
 from jax import Array
 
 from ...sparse import AbstractConnectivity, Events
+from .._base import Args, State
 
 
 class Arrivals(eqx.Module):
@@ -56,31 +58,47 @@ class Arrivals(eqx.Module):
 
 
 class AbstractSynapse(eqx.Module):
-    """The dynamics of one projection's synapses, held once per postsynaptic unit (align-post).
+    """The dynamics of one projection's synapses.
 
-    Since the dynamics are linear in the arrivals, the sum over the synapses of a unit obeys the
-    same equation as each of them.
+    Where the dynamics are linear in the arrivals, the sum over the synapses of a unit obeys the
+    same equation as each of them, and the state is held once per postsynaptic unit (align-post).
+    The state of a member that is not `linear` is held once per presynaptic unit (align-pre), and
+    what it conducts is summed by the connectivity.
+
+    A `graded` synapse is driven by the activity of the presynaptic units instead of their spikes
+    (see `AbstractNeuron.activity`): it finds it in `args.u`, `[n_pre]`, which is `None` otherwise.
+    `args.mem` is the discrete part of its own state.
 
     **Source:** Morrison et al. 2005, Neural Comput. 17:1776, section 3.
     """
 
     units: ClassVar[dict[str, str]] = {}
+    linear: ClassVar[bool] = True
+    graded: ClassVar[bool] = False
 
     @abc.abstractmethod
-    def init(self, n: int) -> dict[str, Array]:
-        """The state of `n` postsynaptic units."""
+    def init(self, n: int) -> State:
+        """The state of the synapses of `n` units: postsynaptic ones, or presynaptic (align-pre)."""
 
     @abc.abstractmethod
-    def flow(self, y: dict[str, Array]) -> dict[str, Any]:
+    def flow(self, y: dict[str, Array], args: Args) -> dict[str, Any]:
         """The derivative between arrivals, each leaf an array or an `Affine`."""
 
     @abc.abstractmethod
-    def receive(self, y: dict[str, Array], arrivals: Any) -> dict[str, Array]:
-        """The state after the arrivals of one step: what adds to arrays `[n_post]`, and scales.
+    def receive(
+        self, y: dict[str, Array], args: Args, arrivals: Any, *, dt: Array, key: Array
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """`(y, mem)` after the arrivals of one step (`dt`, ms): what adds to arrays `[n]`.
 
-        They are `Arrivals`, or an array of the sums. Adding them once is fastest.
+        They are `Arrivals`, or an array: of the sums, or align-pre of the spikes. They scale by
+        numbers; adding them once is fastest.
         """
 
     @abc.abstractmethod
-    def conductance(self, y: dict[str, Array]) -> Array:
-        """What the output sees, `[n_post]`, in the unit of the weights."""
+    def conductance(self, y: dict[str, Array], args: Args) -> Array:
+        """What the output sees, `[n]`: in the unit of the weights, or align-pre times a weight."""
+
+    def timer(self, mem: dict[str, Array]) -> Array:
+        """Time (ms) until the earliest clock in `mem` runs out; infinite without clocks."""
+        del mem
+        return jnp.array(jnp.inf)

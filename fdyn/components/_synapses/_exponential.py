@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from jax import Array
 
 from ..._param import param
-from .._base import Affine, spread
+from .._base import Affine, Args, State, spread
 from ._base import AbstractSynapse
 
 
@@ -21,8 +21,7 @@ class Exponential(AbstractSynapse):
     **State:** `g`: `[n_post]`, in the unit of the weights (nS, mS/cm^2, pA, …).
 
     ```python
-    >>> import jax.numpy as jnp
-    >>> Exponential(tau=5.0).flow({"g": jnp.array([10.0])})["g"](10.0).item()
+    >>> Exponential(tau=5.0).flow({}, None)["g"](10.0).item()
     -2.0
 
     ```
@@ -36,19 +35,23 @@ class Exponential(AbstractSynapse):
     tau: Array = param(5.0, unit="ms", doc="decay time constant", bound="positive")
     g_init: Array = param(0.0, unit="1", doc="initial value, in the unit of the weights")
 
-    def init(self, n: int) -> dict[str, Array]:
+    def init(self, n: int) -> State:
         """At `g_init`."""
-        return {"g": spread(self.g_init, n)}
+        return State({"g": spread(self.g_init, n)}, {})
 
-    def flow(self, y: dict[str, Array]) -> dict[str, Any]:
+    def flow(self, y: dict[str, Array], args: Args) -> dict[str, Any]:
         """Decay."""
-        del y
+        del y, args
         return {"g": Affine(-1 / self.tau, 0.0)}
 
-    def receive(self, y: dict[str, Array], arrivals: Any) -> dict[str, Array]:
+    def receive(
+        self, y: dict[str, Array], args: Args, arrivals: Any, *, dt: Array, key: Array
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
         """A jump by the weights of the synapses that spiked."""
-        return {"g": y["g"] + arrivals}
+        del dt, key
+        return {"g": y["g"] + arrivals}, args.mem
 
-    def conductance(self, y: dict[str, Array]) -> Array:
+    def conductance(self, y: dict[str, Array], args: Args) -> Array:
         """The variable itself."""
+        del args
         return y["g"]

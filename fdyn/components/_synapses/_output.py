@@ -1,6 +1,7 @@
 """Outputs: the current that a synapse's conductance drives through the membrane."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 from jax import Array
@@ -10,13 +11,18 @@ from .._base import Affine
 
 
 class AbstractOutput(eqx.Module):
-    """The current of a projection, as an `Affine` in the voltage of the target.
+    r"""The current of a projection, as an `Affine` in the voltage of the target.
+
+    A `diffusive` member gets the sum of the weights of each unit as `total`,
+    $\sum_i w_{ij}$, `[n_post]`, which is `None` otherwise.
 
     **Source:** none; a convention of this library.
     """
 
+    diffusive: ClassVar[bool] = False
+
     @abc.abstractmethod
-    def current(self, v: Array, g: Array) -> Affine:
+    def current(self, v: Array, g: Array, total: Array | None = None) -> Affine:
         """The inward current for voltage `v` (mV) and synaptic variable `g`, both `[n_post]`."""
 
 
@@ -38,9 +44,9 @@ class COBA(AbstractOutput):
 
     e: Array = param(0.0, unit="mV", doc="reversal potential")
 
-    def current(self, v: Array, g: Array) -> Affine:
+    def current(self, v: Array, g: Array, total: Array | None = None) -> Affine:
         """Ohm's law."""
-        del v
+        del v, total
         return Affine(-g, g * self.e)
 
 
@@ -57,7 +63,7 @@ class CUBA(AbstractOutput):
     **Source:** Brette et al. 2007, J. Comput. Neurosci. 23:349, benchmark 2.
     """
 
-    def current(self, v: Array, g: Array) -> Affine:
+    def current(self, v: Array, g: Array, total: Array | None = None) -> Affine:
         """The synaptic variable itself."""
-        del v
+        del v, total
         return Affine(0.0, g)
