@@ -239,6 +239,7 @@ def test_another_step_goes_on_at_the_time_reached():
     np.testing.assert_allclose(inside, second.ts, rtol=1e-15)
 
 
+@pytest.mark.slow
 def test_recording_has_no_influence():
     net = recurrent()
     a = simulate(net, 20.0, dt=DT)

@@ -50,6 +50,7 @@ def bits(model, skip=()):
     }
 
 
+@pytest.mark.slow
 def test_a_perturbed_conductance_is_recovered_and_all_else_is_untouched():
     target = trace_of(squid())
     start = replace(squid(), g_k, 30.0)

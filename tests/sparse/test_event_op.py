@@ -193,6 +193,7 @@ def test_derivatives():
     assert tangents[1].dtype == jax.dtypes.float0  # of the number of active rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("native", [True, False])
 def test_vmap(native):
     y, w, s, targets = operands()
@@ -381,6 +382,7 @@ def test_without_numba_the_reference_takes_over(monkeypatch):
     assert [w.category for w in caught] == [RuntimeWarning]
 
 
+@pytest.mark.slow
 def test_a_body_without_a_file():
     """As in a notebook, where Numba finds no place for a cache."""
     scope = {"event_op": event_op, "jnp": jnp}

@@ -140,6 +140,7 @@ def test_events_in_place_of_spikes(kind, weights):
     np.testing.assert_allclose(gradient, expected, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16(kind):
     case = make(kind, "synapse", "bfloat16")

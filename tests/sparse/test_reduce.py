@@ -131,6 +131,7 @@ def test_pre_to_post():
     np.testing.assert_array_equal(5 * pre2post(conn, x), x @ conn)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int32", "bool"])
 def test_dtypes(dtype, float32):
     conn = CSR([0, 2, 0], [0, 2, 3], 1.0, n_post=3)

@@ -52,6 +52,7 @@ def part(stack, d):
     return jax.tree.map(lambda x: x[d], stack)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", connectivities())
 def test_parts_are_the_columns(kind):
     conn = connectivities()[kind]
