@@ -326,14 +326,14 @@ class AbstractNeuron(AbstractPopulation):
         return {**y, "v": y["v"] + (dv if held is None else jnp.where(held, 0, dv))}
 
 
-def check_size(size: Any) -> int:
+def check_size(size: Any, name: str = "size") -> int:
     """Field converter: a population has a positive whole number of units."""
     try:
         number = 0 if isinstance(size, bool) else operator.index(size)
     except TypeError:
         number = 0
     if number < 1:
-        raise ValueError(f"'size' must be a positive integer, got {size!r}.")
+        raise ValueError(f"'{name}' must be a positive integer, got {size!r}.")
     return number
 
 
