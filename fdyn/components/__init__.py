@@ -28,10 +28,16 @@ from ._neurons._morris_lecar import MorrisLecar as MorrisLecar
 from ._plasticity._base import AbstractPlasticity as AbstractPlasticity
 from ._surrogate import AbstractSurrogate as AbstractSurrogate
 from ._surrogate import SuperSpike as SuperSpike
+from ._synapses._activity import Activity as Activity
+from ._synapses._alpha import Alpha as Alpha
 from ._synapses._base import AbstractSynapse as AbstractSynapse
 from ._synapses._base import Arrivals as Arrivals
 from ._synapses._delta import Delta as Delta
+from ._synapses._diffusive import Diffusive as Diffusive
+from ._synapses._dual_exponential import DualExponential as DualExponential
 from ._synapses._exponential import Exponential as Exponential
+from ._synapses._mg_block import MgBlock as MgBlock
+from ._synapses._nmda import NMDA as NMDA
 from ._synapses._output import COBA as COBA
 from ._synapses._output import CUBA as CUBA
 from ._synapses._output import AbstractOutput as AbstractOutput
@@ -44,14 +50,15 @@ __all__ = [
     "AbstractHistory",
     "AbstractNeuron",
     "AbstractOutput",
-    "AbstractPopulation",
     "AbstractPlasticity",
+    "AbstractPopulation",
     "AbstractRelease",
-    "Delta",
     "AbstractStatelessInput",
     "AbstractSurrogate",
     "AbstractSynapse",
+    "Activity",
     "Affine",
+    "Alpha",
     "Args",
     "Arrivals",
     "COBA",
@@ -60,12 +67,17 @@ __all__ = [
     "ConductanceBased",
     "ConstantHistory",
     "ConstantInput",
+    "Delta",
+    "Diffusive",
+    "DualExponential",
     "Exponential",
     "KHH",
     "KTraubMiles",
     "LIF",
     "Leak",
+    "MgBlock",
     "MorrisLecar",
+    "NMDA",
     "NaHH",
     "NaTraubMiles",
     "OrnsteinUhlenbeck",
