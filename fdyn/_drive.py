@@ -115,7 +115,7 @@ def check_shape(shape: tuple[int, ...], size: int | None, what: str) -> None:
     """An input is one number for all units, or one for each."""
     if shape not in ((), (size,)):
         raise ValueError(
-            f"{what} must be a scalar or have shape ({size},), one entry per unit; "
+            f"{what} must be a scalar or have shape ({size},), one entry per unit (or input); "
             f"got shape {tuple(shape)}."
         )
 
@@ -161,11 +161,13 @@ def _make_drive(
     if value is None or isinstance(value, type):
         given = "None; leave it out" if value is None else f"the class {value.__name__}; call it"
         raise ValueError(f"{what} must be an input, got {given}.")
-    size = getattr(node, "size", None)
+    # A cell has as many inputs as it says, every other population one for each unit.
+    size = getattr(node, "n_in", getattr(node, "size", None))
     if isinstance(value, AbstractPopulation):
         if size is not None and value.size != size:
             raise ValueError(
-                f"{what}: the {type(value).__name__} must have one unit per unit of the "
+                f"{what}: the {type(value).__name__} must have one unit per "
+                f"{'input' if hasattr(node, 'n_in') else 'unit'} of the "
                 f"{type(node).__name__}, {size}; it has {value.size}."
             )
         return Component(component=value, size=size)

@@ -358,6 +358,8 @@ def unit_of(model: Any, path: tuple[str, ...]) -> str:
             node = parts.get(path[i + 1] if i + 1 < len(path) else "") or p.synapse
         elif name in getattr(node, "channels", {}):
             node = node.channels[name]
+        elif isinstance(getattr(node, name, None), AbstractComponent):
+            node = getattr(node, name)
         else:
             return node.units.get(".".join(path[i:]), "1")
     return "1"
