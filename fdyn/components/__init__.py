@@ -9,6 +9,15 @@ from ._base import CommonNoise as CommonNoise
 from ._base import State as State
 from ._base import as_affine as as_affine
 from ._base import vector_field as vector_field
+from ._cells._base import AbstractCell as AbstractCell
+from ._cells._echo_state import EchoState as EchoState
+from ._cells._gated import GRU as GRU
+from ._cells._gated import LSTM as LSTM
+from ._cells._leaky import LeakyRNN as LeakyRNN
+from ._cells._lru import LRU as LRU
+from ._cells._nvar import NVAR as NVAR
+from ._cells._readout import Readout as Readout
+from ._cells._vanilla import VanillaRNN as VanillaRNN
 from ._channels._base import AbstractChannel as AbstractChannel
 from ._channels._base import AbstractGatedChannel as AbstractGatedChannel
 from ._channels._hodgkin_huxley import KHH as KHH
@@ -44,6 +53,7 @@ from ._synapses._output import AbstractOutput as AbstractOutput
 from ._synapses._release import AbstractRelease as AbstractRelease
 
 __all__ = [
+    "AbstractCell",
     "AbstractChannel",
     "AbstractComponent",
     "AbstractGatedChannel",
@@ -70,20 +80,28 @@ __all__ = [
     "Delta",
     "Diffusive",
     "DualExponential",
+    "EchoState",
     "Exponential",
+    "GRU",
     "KHH",
     "KTraubMiles",
     "LIF",
+    "LRU",
+    "LSTM",
     "Leak",
+    "LeakyRNN",
     "MgBlock",
     "MorrisLecar",
     "NMDA",
+    "NVAR",
     "NaHH",
     "NaTraubMiles",
     "OrnsteinUhlenbeck",
     "PoissonInput",
+    "Readout",
     "State",
     "SuperSpike",
+    "VanillaRNN",
     "as_affine",
     "vector_field",
 ]

@@ -26,7 +26,8 @@ class Row:
 
     `make(n, vary)` builds it with `n` units, and `vary` spreads a parameter over them; `u(n)` is an
     input with which nothing spikes within 20 steps of 0.05 ms. Rows that are not `quick` are
-    checked by the slow tests; `flows` is false where there is no flow.
+    checked by the slow tests; `flows` is false where there is no flow, and `coupled` true where the
+    units act on each other, so that one alone does something else.
     """
 
     covers: type
@@ -36,6 +37,7 @@ class Row:
     name: str = ""
     quick: bool = False
     flows: bool = True
+    coupled: bool = False
 
     def __str__(self) -> str:
         return self.name or self.covers.__name__
