@@ -9,7 +9,8 @@ from pathlib import Path
 
 import jax
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # the networks are those of examples/
+# The networks are those of examples/, whose scripts import from their own folder.
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "examples")]
 
 import fdyn  # noqa: E402
 

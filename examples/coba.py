@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 import jax
+from _measures import draw_activity
 
 from fdyn import Network, Projection, Record, Spikes, simulate
 from fdyn.components import COBA, LIF, Exponential
@@ -83,28 +84,8 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     }
     for name, rate in rates.items():
         print(f"mean rate of {name}: {rate:.1f} Hz")
-    draw(rec, args.out)
+    draw_activity(rec, ["E.spike", "I.spike"], "E.v", args.out, "coba.png")
     return rates
-
-
-def draw(rec, out: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    from fdyn import plot
-
-    fig, axes = plt.subplots(
-        3, 1, figsize=(9, 8), sharex=True, height_ratios=[3, 1.2, 1.8], layout="constrained"
-    )
-    names = ["E.spike", "I.spike"]
-    plot.raster(rec, names, ax=axes[0])
-    plot.population_rate(rec, names, ax=axes[1])
-    plot.traces(rec, ["E.v"], ax=axes[2])
-    for ax in axes[:-1]:
-        ax.set_xlabel("")
-    out.mkdir(parents=True, exist_ok=True)
-    fig.savefig(out / "coba.png", dpi=130)
-    plt.close(fig)
-    print(f"picture: {out / 'coba.png'}")
 
 
 if __name__ == "__main__":
