@@ -222,6 +222,8 @@ def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str =
             check(node, t, y[name], inner, f"{path}.{name}".lstrip("."))
         for name, p in model.projections.items():
             pre, _ = find(model, p.pre, "pre")
+            if p.synapse.graded:
+                continue
             if not jax.tree.leaves(
                 eqx.filter_eval_shape(pre.events, t, *_node_state(y, args, p.pre))
             ):
@@ -230,6 +232,12 @@ def check(model: AbstractComponent, t: Array, y: PyTree, args: Args, path: str =
                     f"({type(pre).__name__}), which has no events but an output at every step of "
                     "a time grid. Use simulate, or drive the model through 'inputs'."
                 )
+        told = with_fired(model, t, y, args)
+        if depends(lambda key: model.jump(t, y, told, dt=t, key=key), jax.random.key(0)):
+            raise ValueError(
+                "solve: the release or the plasticity of a projection draws random numbers at "
+                "every step of a time grid, which the adaptive route does not have. Use simulate."
+            )
         return
     if model.diffusion(t, y, args) is not None:
         raise ValueError(

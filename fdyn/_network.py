@@ -231,6 +231,7 @@ class Network(AbstractComponent):
                 mem[name],
                 spikes,
                 self._activity(p.pre, y),
+                args.fired,
                 dt=dt,
                 key=child_key(key, name),
             )

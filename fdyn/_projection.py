@@ -25,8 +25,9 @@ from .components import (
 from .sparse import AbstractConnectivity, FractionalDelay, find_events
 from .sparse._delay import is_common, longest, steps_of_delay
 
-# What a projection has in its state beside the variables of the synapse.
+# What a projection has in `y`, and in `mem`, beside the variables of the synapse.
 PARTS = ("release", "plasticity")
+MEMORY = (*PARTS, "weight", "timing", "ring", "head", "sent", "conducted")
 
 
 class Projection(eqx.Module):
@@ -210,9 +211,7 @@ class Projection(eqx.Module):
         name = f"the projection {self.pre!r} -> {self.post!r}"
         n_pre, n_post = self.connect.n_pre, self.connect.n_post
         state, route = self.synapse.init(n_pre if self.at_pre else n_post), None
-        y, mem = dict(state.y), dict[str, Any]()
-        if state.mem:
-            mem["synapse"] = state.mem
+        y, mem = dict(state.y), dict[str, Any](state.mem)
         if self.release is not None:
             start = self.release.init(n_pre)
             y["release"], mem["release"] = start.y, start.mem
@@ -279,7 +278,7 @@ class Projection(eqx.Module):
 
     def timer(self, mem: dict) -> Array:
         """Time (ms) until the earliest clock of the synapses runs out."""
-        return self.synapse.timer(mem.get("synapse", {}))
+        return self.synapse.timer(self._kept(mem))
 
     # --- at an instant -----------------------------------------------------------------------
 
@@ -297,14 +296,24 @@ class Projection(eqx.Module):
         return mem, zeros + Arrivals(self.connect, spikes, mem.get("weight"))
 
     def receive(
-        self, y: dict, mem: dict, spikes: Any, activity: Array | None, *, dt: Array, key: Array
+        self,
+        y: dict,
+        mem: dict,
+        spikes: Any,
+        activity: Array | None,
+        fired: Any,
+        *,
+        dt: Array,
+        key: Array,
     ) -> tuple[dict, dict, Any]:
         """Hand over to the synapses what arrives now of the `spikes` (`Events`) that have waited.
+
+        `fired`: that of the network; `None` on a time grid.
 
         **Returns:** `(y, mem, spikes)`, the last after the release.
         """
         if self.release is not None:
-            args = Args(mem["release"])
+            args = Args(mem["release"], None, fired)
             y_release, mem_release, s = self.release.release(
                 y["release"], args, spikes.values, dt=dt, key=child_key(key, "release")
             )
@@ -320,10 +329,14 @@ class Projection(eqx.Module):
         else:
             arrivals = Arrivals(self.connect, spikes, mem.get("weight"))
         own, kept = self.synapse.receive(
-            self._own(y), self._args(mem, activity), arrivals, dt=dt, key=child_key(key, "synapse")
+            self._own(y),
+            self._args(mem, activity, fired),
+            arrivals,
+            dt=dt,
+            key=child_key(key, "synapse"),
         )
         y = {**own, **{name: y[name] for name in PARTS if name in y}}
-        mem = {**mem, "synapse": kept} if kept else mem
+        mem = {**mem, **kept}
         if self.sampled:
             mem = self._sample(mem, self._conducted(y, mem, activity))
         return y, mem, spikes
@@ -350,8 +363,11 @@ class Projection(eqx.Module):
     def _own(self, y: dict) -> dict:
         return {name: x for name, x in y.items() if name not in PARTS}
 
-    def _args(self, mem: dict, activity: Array | None) -> Args:
-        return Args(mem.get("synapse", {}), activity if self.synapse.graded else None)
+    def _kept(self, mem: dict) -> dict:
+        return {name: x for name, x in mem.items() if name not in MEMORY}
+
+    def _args(self, mem: dict, activity: Array | None, fired: Any = None) -> Args:
+        return Args(self._kept(mem), activity if self.synapse.graded else None, fired)
 
     def _conducted(self, y: dict, mem: dict, activity: Array | None) -> Array:
         return self.synapse.conductance(self._own(y), self._args(mem, activity))

@@ -45,14 +45,23 @@ from ._synapses._delta import Delta as Delta
 from ._synapses._diffusive import Diffusive as Diffusive
 from ._synapses._dual_exponential import DualExponential as DualExponential
 from ._synapses._exponential import Exponential as Exponential
+from ._synapses._gaba_b import GABAB as GABAB
+from ._synapses._graded import Graded as Graded
+from ._synapses._kinetic import AMPA as AMPA
+from ._synapses._kinetic import GABAA as GABAA
 from ._synapses._mg_block import MgBlock as MgBlock
 from ._synapses._nmda import NMDA as NMDA
+from ._synapses._nmda_kinetic import NMDAKinetic as NMDAKinetic
 from ._synapses._output import COBA as COBA
 from ._synapses._output import CUBA as CUBA
 from ._synapses._output import AbstractOutput as AbstractOutput
+from ._synapses._pulse import AbstractPulseSynapse as AbstractPulseSynapse
 from ._synapses._release import AbstractRelease as AbstractRelease
+from ._synapses._stochastic_release import StochasticRelease as StochasticRelease
+from ._synapses._tsodyks_markram import TsodyksMarkram as TsodyksMarkram
 
 __all__ = [
+    "AMPA",
     "AbstractCell",
     "AbstractChannel",
     "AbstractComponent",
@@ -62,6 +71,7 @@ __all__ = [
     "AbstractOutput",
     "AbstractPlasticity",
     "AbstractPopulation",
+    "AbstractPulseSynapse",
     "AbstractRelease",
     "AbstractStatelessInput",
     "AbstractSurrogate",
@@ -82,7 +92,10 @@ __all__ = [
     "DualExponential",
     "EchoState",
     "Exponential",
+    "GABAA",
+    "GABAB",
     "GRU",
+    "Graded",
     "KHH",
     "KTraubMiles",
     "LIF",
@@ -93,6 +106,7 @@ __all__ = [
     "MgBlock",
     "MorrisLecar",
     "NMDA",
+    "NMDAKinetic",
     "NVAR",
     "NaHH",
     "NaTraubMiles",
@@ -100,7 +114,9 @@ __all__ = [
     "PoissonInput",
     "Readout",
     "State",
+    "StochasticRelease",
     "SuperSpike",
+    "TsodyksMarkram",
     "VanillaRNN",
     "as_affine",
     "vector_field",

@@ -39,6 +39,8 @@ ROLES = (
     comp.AbstractChannel,
     comp.AbstractSynapse,
     comp.AbstractOutput,
+    comp.AbstractRelease,
+    comp.AbstractPlasticity,
     comp.AbstractSurrogate,
 )
 
@@ -201,11 +203,12 @@ def test_every_state_variable_and_output_has_a_unit(row):
 
     def missing(holder, tree, path=()):
         if isinstance(holder, Network):
-            parts = {**holder.nodes, **{k: p.synapse for k, p in holder.projections.items()}}
+            parts = {**holder.nodes, **holder.projections}
             return [m for k, x in tree.items() for m in missing(parts[k], x, (*path, k))]
         inner = {k: getattr(holder, k) for k in tree if isinstance(getattr(holder, k, None), ROLES)}
         inner |= getattr(holder, "channels", {})
-        lost = [(*path, k) for k in tree if k not in inner and not holder.units.get(k)]
+        units = getattr(holder, "synapse", holder).units
+        lost = [(*path, k) for k in tree if k not in inner and not units.get(k)]
         return lost + [m for k in tree if k in inner for m in missing(inner[k], tree[k], (k,))]
 
     assert missing(model, new.y) + missing(model, out) == []

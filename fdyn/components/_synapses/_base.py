@@ -67,7 +67,7 @@ class AbstractSynapse(eqx.Module):
 
     A `graded` synapse is driven by the activity of the presynaptic units instead of their spikes
     (see `AbstractNeuron.activity`): it finds it in `args.u`, `[n_pre]`, which is `None` otherwise.
-    `args.mem` is the discrete part of its own state.
+    `args.mem` is the discrete part of its own state, and `args.fired` is `None` on a time grid.
 
     **Source:** Morrison et al. 2005, Neural Comput. 17:1776, section 3.
     """
