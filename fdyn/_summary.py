@@ -78,7 +78,7 @@ def _entries(model: Any) -> Iterator[tuple[str, Any, str, str]]:
     """Every leaf with its path, and unit and meaning as far as its place tells them."""
     for path, node in _nodes(model, Projection, AbstractConnectivity):
         if isinstance(node, Projection):
-            for name in ("connect", "synapse", "output"):
+            for name in ("connect", "synapse", "output", "release", "plasticity"):
                 for entry in _entries(getattr(node, name)):
                     yield _join(path, name, entry[0]), *entry[1:]
             for inner, value in _nodes(node.delay):

@@ -80,7 +80,10 @@ def check_probability(module: Any, name: str) -> None:
 
 def binomial(key: Array, sites: int, number: Array, p: Array) -> Array:
     """How many of the first `number` of `sites` have released, each with probability `p`."""
-    shape = (sites, *number.shape)
-    hits = jax.random.uniform(key, shape, number.dtype) < p
-    index = jnp.arange(sites, dtype=number.dtype).reshape(sites, *[1] * number.ndim)
-    return jnp.sum(hits & (index < number), axis=0, dtype=number.dtype)
+
+    def releases(key: Array, site: Array) -> Array:
+        return (jax.random.uniform(key, number.shape, number.dtype) < p) & (site < number)
+
+    every = jnp.arange(sites, dtype=number.dtype)
+    hits = jax.vmap(releases)(jax.random.split(key, sites), every)
+    return jnp.sum(hits, axis=0, dtype=number.dtype)
