@@ -31,7 +31,7 @@ EVALUATIONS = [0]
 class Counter(AbstractChannel):
     """A channel without a current, which counts how often the flow is evaluated."""
 
-    def init(self, v: Array) -> dict[str, Array]:
+    def init(self, v: Array, ions: dict[str, Any]) -> dict[str, Array]:
         """No state."""
         return {}
 

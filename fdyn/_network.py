@@ -359,6 +359,8 @@ def unit_of(model: Any, path: tuple[str, ...]) -> str:
             node = parts.get(path[i + 1] if i + 1 < len(path) else "") or p.synapse
         elif name in getattr(node, "channels", {}):
             node = node.channels[name]
+        elif name == "ions" and path[i + 1 : i + 2] and path[i + 1] in getattr(node, "ions", {}):
+            return node.ions[path[i + 1]].units.get(".".join(path[i + 2 :]), "1")
         elif isinstance(getattr(node, name, None), AbstractComponent):
             node = getattr(node, name)
         else:

@@ -29,12 +29,12 @@ _BOUNDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class _Converter:
     """Turns what a user passes for a parameter into a strongly typed array in its unit."""
 
-    def __init__(self, unit: str, bound: str):
-        self.unit, self.bound = unit, bound
+    def __init__(self, unit: str, bound: str, optional: bool):
+        self.unit, self.bound, self.optional = unit, bound, optional
         self.field: Any = None
 
     def __call__(self, value: Any) -> Array | None:
-        if value is None and self.field.default is None:
+        if value is None and self.optional:
             return None
         name = self.field.name
         value = magnitude(value, self.unit, name)
@@ -62,7 +62,14 @@ class _Converter:
             )
 
 
-def param(default: Any = dataclasses.MISSING, *, unit: str, doc: str, bound: str = "any") -> Any:
+def param(
+    default: Any = dataclasses.MISSING,
+    *,
+    unit: str,
+    doc: str,
+    bound: str = "any",
+    optional: bool = False,
+) -> Any:
     """Declare a parameter of a model: a leaf of its pytree, so it can be fitted and swept.
 
     **Arguments:**
@@ -72,6 +79,7 @@ def param(default: Any = dataclasses.MISSING, *, unit: str, doc: str, bound: str
       library (anything with `.to(unit).magnitude`) is converted to it.
     - `doc`: what the parameter means.
     - `bound`: `"any"`, `"positive"` or `"non-negative"`; checked at construction and by `replace`.
+    - `optional`: whether `None` is a value too, as it is where it is the default.
 
     **Returns:** a dataclass field for the body of an `equinox.Module`. The stored value is an array
     of the default floating dtype with the shape of what was given (a scalar, or `[n]`).
@@ -92,8 +100,8 @@ def param(default: Any = dataclasses.MISSING, *, unit: str, doc: str, bound: str
     """
     if bound not in _BOUNDS:
         raise ValueError(f"bound must be one of {sorted(_BOUNDS)}, got {bound!r}.")
-    convert = _Converter(unit, bound)
-    kwargs = {} if default is dataclasses.MISSING else {"default": default}
+    convert = _Converter(unit, bound, optional or default is None)
+    kwargs: dict[str, Any] = {} if default is dataclasses.MISSING else {"default": default}
     convert.field = eqx.field(converter=convert, metadata={"unit": unit, "doc": doc}, **kwargs)
     return convert.field
 

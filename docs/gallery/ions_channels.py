@@ -1,40 +1,341 @@
-"""Channels: their steady states and their currents under voltage clamp."""
+"""Ions and channels: steady states, time constants, voltage clamp; what they do in a cell."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
+from matplotlib.axes import Axes
 from section import Panel, Section
 
-from fdyn.components import KHH, KTraubMiles, NaHH, NaTraubMiles
+from fdyn import Record, components, simulate
+from fdyn.components import (
+    CaHTReuveni,
+    CANDestexhe,
+    CANInoueStrowbridge,
+    CaTHuguenardMcCormick,
+    CaTHuguenardPrince,
+    ConductanceBased,
+    FirstOrderIon,
+    FixedIon,
+    GHKLeak,
+    IhHuguenardMcCormick,
+    IonShell,
+    KAHPDestexhe,
+    KTraubMiles,
+    Leak,
+    NaTraubMiles,
+    calcium,
+    potassium,
+    sodium,
+)
 
 TITLE = "Ions and channels"
 INTRO = """
-Currents through the membrane of a `ConductanceBased` neuron.
+A `ConductanceBased` neuron has `channels`, and `ions` that they share. A channel knows the ion that
+it carries by name: `"na"`, `"k"` or `"ca"`. Where its reversal potential `e` is `None`, it takes
+that of the ion; its current changes the concentration of the ion, where that can change; and some
+channels read a concentration. What is missing or does not fit is an error when the neuron is made.
+
+```python
+from fdyn import simulate
+from fdyn.components import (
+    CaTHuguenardMcCormick, ConductanceBased, FixedIon, IonShell, KAHPDestexhe, KTraubMiles, Leak,
+    NaTraubMiles,
+)
+
+cell = ConductanceBased(
+    1,
+    {
+        "na": NaTraubMiles(e=None),
+        "k": KTraubMiles(e=None),
+        "t": CaTHuguenardMcCormick(),  # fills the shell with calcium
+        "ahp": KAHPDestexhe(),  # opened by that calcium
+        "leak": Leak(g=0.05, e=-70.0),
+    },
+    ions={"na": FixedIon(50.0), "k": FixedIon(-95.0), "ca": IonShell()},
+)
+run = simulate(cell, 50.0, dt=0.05, inputs=2.0, record=["v", "ions.ca.inside"])
+assert run["ions.ca.inside"].max() > 2.4e-4  # mM
+```
+
+Names give the ion and then the paper. The curves below hold at 36 °C. Every formula is compared in
+the tests with one written independently, and, where the authors have published an implementation
+for NEURON, with what that one computes.
 """
 
+V = jnp.asarray(np.linspace(-110.0, 40.0, 301))
+IONS = {
+    "na": sodium().view({}),
+    "k": potassium().view({}),
+    "ca": calcium(inside=2.4e-4, outside=2.0).view({}),
+}
+REVERSAL = {"na": 50.0, "k": -95.0, "ca": 120.0}
 
-def steady(channel):
-    """The steady state of every gate over the voltage."""
 
-    def draw(ax):
-        v = jnp.asarray(np.linspace(-100.0, 40.0, 281))
-        for gate, x in channel.init(v).items():
-            ax.plot(v, x, label=gate)
-        ax.set(xlabel="v (mV)", ylabel="steady state (1)")
-        ax.legend()
+def made(name: str) -> Any:
+    """The channel with the reversal potential of its ion, unless it has one or a permeability."""
+    kind: Any = getattr(components, name)
+    open_e = getattr(kind(), "e", 0.0) is None and getattr(kind(), "p", None) is None
+    return kind(e=REVERSAL[kind.ion]) if open_e else kind()
+
+
+def steady(name: str) -> Callable[[Axes], None]:
+    """Steady states, and time constants on the other axis, of the gates."""
+
+    def draw(ax: Axes) -> None:
+        channel = made(name)
+        y = channel.init(V, IONS)
+        rates = channel.flow(V, y, IONS)
+        right = ax.twinx()
+        right.spines["right"].set_visible(True)
+        for i, (gate, x) in enumerate(y.items()):
+            ax.plot(V, x, f"C{i}", label=gate)
+            right.plot(V, np.broadcast_to(-1 / rates[gate].a, V.shape), f"C{i}--")
+        right.set(yscale="log", ylabel="time constant (ms), dashed")
+        ax.set(xlabel="v (mV)", ylabel="steady state (1)", ylim=(-0.03, 1.03))
+        ax.legend(loc="center left")
 
     return draw
 
 
+def clamp(
+    name: str, hold: float, levels: Sequence[float], duration: float
+) -> Callable[[Axes], None]:
+    """The current after steps of a clamped voltage, inward drawn downward; darker: higher."""
+
+    def draw(ax: Axes) -> None:
+        channel = made(name)
+        ts = jnp.asarray(np.linspace(0.0, duration, 300))
+        before = channel.init(jnp.asarray(hold), IONS)
+        for i, level in enumerate(levels):
+            v = jnp.asarray(level)
+            rates = channel.flow(v, before, IONS)
+            # At a constant voltage every gate relaxes exponentially.
+            end = {k: -r.b / r.a for k, r in rates.items()}
+            y = {k: end[k] + (before[k] - end[k]) * jnp.exp(r.a * ts) for k, r in rates.items()}
+            current = jax.vmap(lambda y, v=v: channel.current(v, y, IONS)(v))(y)
+            ax.plot(ts, -current, color=f"{0.75 - 0.75 * i / (len(levels) - 1):.2f}")
+        ax.set(xlabel="time (ms)", ylabel="outward current (uA/cm²)")
+
+    return draw
+
+
+def both(*channels: tuple[str, float, Sequence[float], float]) -> list[Panel]:
+    """Rows of the curves of channels, each followed by a row of their currents in voltage clamp."""
+    panels: list[Panel] = []
+    for i in range(0, len(channels), 3):
+        row = channels[i : i + 3]
+        panels += [Panel(name, steady(name)) for name, *_ in row]
+        panels += [
+            Panel((), clamp(*c), f"{c[0]}, from {c[1]:g} mV to {c[2][0]:g} ... {c[2][-1]:g}")
+            for c in row
+        ]
+    return panels
+
+
+UP = (-60.0, -40.0, -20.0, 0.0, 20.0)
+
+
+def reversal(ax: Axes) -> None:
+    """Nernst potentials over the outer concentration."""
+    outside = np.geomspace(0.5, 200.0, 100)
+    for name, ion in (("Na", sodium()), ("K", potassium()), ("Ca", calcium())):
+        e = type(ion)(ion.inside, outside, valence=ion.valence).view({}).e
+        ax.plot(outside, e, label=name)
+    ax.set(xscale="log", xlabel="concentration outside (mM)", ylabel="reversal potential (mV)")
+    ax.legend()
+
+
+def fixed(ax: Axes) -> None:
+    """What the reversal potential of potassium does to a firing rate."""
+    e = np.linspace(-100.0, -70.0, 7)
+    cell = ConductanceBased(
+        len(e),
+        {
+            "na": NaTraubMiles(),
+            "k": KTraubMiles(e=None),
+            "leak": Leak(g=0.05, e=None, ion="k"),
+        },
+        ions={"k": FixedIon(e)},
+    )
+    run = simulate(cell, 300.0, dt=0.05, inputs=2.0, record="spike")
+    ax.plot(e, run["spike"].sum(0) / 0.3, "o-")
+    ax.set(xlabel="reversal potential of potassium (mV)", ylabel="firing rate (Hz)")
+
+
+def accumulation(ax: Axes) -> None:
+    """The calcium that spikes bring, by the two dynamics."""
+    kinds = {
+        "IonShell": IonShell(tau=80.0),
+        "IonShell with pump": IonShell(tau=1e4, k_t=4e-5, k_d=1e-3),
+        "FirstOrderIon": FirstOrderIon(alpha=5e-5),
+    }
+    current = np.where((np.arange(8000) >= 1000) & (np.arange(8000) < 5000), 2.0, 0.0)
+    for label, ion in kinds.items():
+        channels = {
+            "na": NaTraubMiles(),
+            "k": KTraubMiles(),
+            "ca": CaHTReuveni(g=0.1, e=120.0),
+            "leak": Leak(g=0.05, e=-70.0),
+        }
+        cell = ConductanceBased(1, channels, ions={"ca": ion})
+        run = simulate(
+            cell, 400.0, dt=0.05, inputs=current, record=[Record("ions.ca.inside", every=10)]
+        )
+        ax.plot(run.times("ions.ca.inside"), 1e3 * run["ions.ca.inside"][:, 0], label=label)
+    ax.set(xlabel="time (ms)", ylabel="calcium inside (uM)")
+    ax.legend()
+
+
+def gate_by_calcium(ax: Axes) -> None:
+    """Steady states of the gates that only calcium opens."""
+    c = jnp.asarray(np.geomspace(1e-4, 1.0, 200))
+    for channel in (KAHPDestexhe(e=-95.0), CANDestexhe()):
+        ions = {"ca": calcium(inside=c).view({})}
+        ax.plot(c, channel.init(0 * c - 60.0, ions)["m"] ** 2, label=type(channel).__name__)
+    bound = c / (c + CANInoueStrowbridge().k_d)
+    ax.plot(c, bound, label="CANInoueStrowbridge, bound share")
+    ax.set(xscale="log", xlabel="calcium inside (mM)", ylabel="open fraction (1)")
+    ax.legend()
+
+
+def bursts(ax: Axes) -> None:
+    """A reticular cell: the T current fills the shell, and the calcium ends the burst."""
+    for label, g in (("with KAHPDestexhe", 0.2), ("without", 0.0)):
+        cell = ConductanceBased(
+            1,
+            {
+                "na": NaTraubMiles(e=None, v_t=-55.0),
+                "k": KTraubMiles(g=10.0, e=None, v_t=-55.0),
+                "t": CaTHuguenardPrince(),
+                "ahp": KAHPDestexhe(g=g, alpha=4.8e4),
+                "leak": Leak(g=0.05, e=-80.0),
+            },
+            ions={"na": FixedIon(50.0), "k": FixedIon(-95.0), "ca": IonShell()},
+            v_init=-80.0,
+        )
+        current = np.where((np.arange(16000) >= 2000), 0.6, 0.0)
+        run = simulate(cell, 400.0, dt=0.025, inputs=current, record=[Record("v", every=4)])
+        ax.plot(run.times("v"), run["v"][:, 0], label=label)
+    ax.set(xlabel="time (ms)", ylabel="v (mV)")
+    ax.legend()
+
+
+def goldman(ax: Axes) -> None:
+    """Current and voltage of a permeability, and of a conductance."""
+    k = IONS["k"]
+    ax.plot(V, -GHKLeak("k", p=2e-5).current(V, {}, IONS)(V), label="GHKLeak, potassium")
+    ax.plot(V, -Leak(g=0.05, e=k.e).current(V, {}, IONS)(V), "--", label="Leak")
+    ax.axhline(0.0, color="0.8", zorder=0)
+    ax.set(xlabel="v (mV)", ylabel="outward current (uA/cm²)")
+    ax.legend()
+
+
+def relay(n: int = 1) -> ConductanceBased:
+    """A thalamic relay cell: spikes, the T and the h current."""
+    return ConductanceBased(
+        n,
+        {
+            "na": NaTraubMiles(g=90.0, v_t=-52.0, phi=1.0, e=None),
+            "k": KTraubMiles(g=10.0, v_t=-52.0, e=None),
+            "t": CaTHuguenardMcCormick(g=2.0, p=None, v_sh=-2.0),
+            "h": IhHuguenardMcCormick(g=0.01),
+            "leak": Leak(g=0.01, e=-70.0),
+            "kleak": Leak(g=0.01, e=None, ion="k"),
+        },
+        ions={"na": FixedIon(50.0), "k": FixedIon(-100.0), "ca": IonShell()},
+        v_init=-70.0,
+    )
+
+
+def rebound(ax: Axes) -> None:
+    """A burst at the end of a hyperpolarizing step."""
+    current = np.where((np.arange(20000) >= 6000) & (np.arange(20000) < 12000), -0.8, 0.0)
+    run = simulate(relay(), 500.0, dt=0.025, inputs=current, record=[Record("v", every=4)])
+    ax.plot(run.times("v"), run["v"][:, 0])
+    ax.set(xlabel="time (ms)", ylabel="v (mV)")
+
+
+CURVES = (
+    "Of each channel the steady states and time constants of its gates, and the currents after "
+    "steps from one clamped voltage to others, higher ones darker. Inward currents point down."
+)
+
 SECTIONS = [
     Section(
-        "Sodium and potassium",
-        "The channels that make spikes.",
+        "Ions",
+        "An ion is an entry of `ions`, with a reversal potential, concentrations, or both. Of "
+        "those below, `IonShell` and `FirstOrderIon` follow the current of their channels.",
         [
-            Panel("NaHH", steady(NaHH())),
-            Panel("KHH", steady(KHH())),
-            Panel("NaTraubMiles", steady(NaTraubMiles())),
-            Panel("KTraubMiles", steady(KTraubMiles())),
+            Panel("NernstIon", reversal, "Nernst potentials at 36 °C"),
+            Panel("FixedIon", fixed, "FixedIon: several channels take its reversal potential"),
+            Panel(("IonShell", "FirstOrderIon"), accumulation, "Calcium during a train of spikes"),
         ],
-        others="Leak",
-    )
+    ),
+    Section(
+        "Leaks",
+        "Without gates: by Ohm's law, or by that of Goldman, Hodgkin & Katz.",
+        [Panel(("Leak", "GHKLeak"), goldman)],
+    ),
+    Section(
+        "Sodium",
+        CURVES,
+        both(
+            ("NaHH", -90.0, UP, 5.0),
+            ("NaTraubMiles", -90.0, UP, 5.0),
+            ("NaBazhenov", -90.0, UP, 5.0),
+            ("NaPTimofeev", -90.0, (-70.0, -60.0, -50.0, -40.0, -30.0), 2.0),
+        ),
+    ),
+    Section(
+        "Potassium",
+        "The A and the K2 current each are two channels with the same kinds of gates.",
+        both(
+            ("KHH", -80.0, UP, 20.0),
+            ("KTraubMiles", -80.0, UP, 20.0),
+            ("KDRBazhenov", -80.0, UP, 20.0),
+            ("KA1HuguenardMcCormick", -100.0, UP, 40.0),
+            ("KA2HuguenardMcCormick", -100.0, UP, 60.0),
+            ("KK2AHuguenardMcCormick", -100.0, UP, 200.0),
+            ("KK2BHuguenardMcCormick", -100.0, UP, 3000.0),
+            ("KMYamada", -90.0, UP, 1000.0),
+        ),
+    ),
+    Section(
+        "Calcium",
+        "Those of Huguenard & McCormick have a permeability `p`, or by choice a conductance `g`.",
+        both(
+            ("CaTHuguenardMcCormick", -100.0, (-80.0, -70.0, -60.0, -50.0, -40.0), 60.0),
+            ("CaTHuguenardPrince", -100.0, (-80.0, -70.0, -60.0, -50.0, -40.0), 100.0),
+            ("CaTPospischil", -100.0, (-80.0, -70.0, -60.0, -50.0, -40.0), 100.0),
+            ("CaHTMcCormickHuguenard", -80.0, (-40.0, -20.0, 0.0, 20.0, 40.0), 10.0),
+            ("CaHTReuveni", -80.0, (-50.0, -40.0, -30.0, -20.0, -10.0), 100.0),
+            ("CaLInoueStrowbridge", -80.0, (-30.0, -20.0, -10.0, 0.0, 10.0), 400.0),
+        ),
+    ),
+    Section(
+        "Opened by hyperpolarization or by calcium",
+        "Mixed currents, which count for no ion, and the potassium current of the slow "
+        "afterhyperpolarization.",
+        [
+            *both(
+                ("IhHuguenardMcCormick", -50.0, (-60.0, -75.0, -90.0, -105.0), 1500.0),
+                ("IhDestexhe", -50.0, (-60.0, -75.0, -90.0, -105.0), 1500.0),
+                ("CANInoueStrowbridge", -90.0, UP, 20.0),
+            ),
+            Panel(("KAHPDestexhe", "CANDestexhe"), gate_by_calcium, "Gates that calcium opens"),
+        ],
+    ),
+    Section(
+        "In a cell",
+        "A thalamic relay cell answers the end of a hyperpolarization with a burst, since the T "
+        "current has recovered from inactivation, and the h current depolarizes it. In a reticular "
+        "cell the calcium of a burst opens the potassium channels that end it.",
+        [
+            Panel((), rebound, "Relay cell: -0.8 uA/cm² from 150 to 300 ms"),
+            Panel((), bursts, "Reticular cell: 0.6 uA/cm² from 50 ms on"),
+        ],
+    ),
 ]

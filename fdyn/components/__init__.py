@@ -20,17 +20,50 @@ from ._cells._readout import Readout as Readout
 from ._cells._vanilla import VanillaRNN as VanillaRNN
 from ._channels._base import AbstractChannel as AbstractChannel
 from ._channels._base import AbstractGatedChannel as AbstractGatedChannel
+from ._channels._base import AbstractSteadyStateChannel as AbstractSteadyStateChannel
+from ._channels._bazhenov import KDRBazhenov as KDRBazhenov
+from ._channels._bazhenov import NaBazhenov as NaBazhenov
+from ._channels._bazhenov import NaPTimofeev as NaPTimofeev
+from ._channels._destexhe import CANDestexhe as CANDestexhe
+from ._channels._destexhe import IhDestexhe as IhDestexhe
+from ._channels._destexhe import KAHPDestexhe as KAHPDestexhe
 from ._channels._hodgkin_huxley import KHH as KHH
 from ._channels._hodgkin_huxley import NaHH as NaHH
+from ._channels._huguenard_mccormick import CaTHuguenardMcCormick as CaTHuguenardMcCormick
+from ._channels._huguenard_mccormick import IhHuguenardMcCormick as IhHuguenardMcCormick
+from ._channels._huguenard_mccormick import KA1HuguenardMcCormick as KA1HuguenardMcCormick
+from ._channels._huguenard_mccormick import KA2HuguenardMcCormick as KA2HuguenardMcCormick
+from ._channels._huguenard_mccormick import KK2AHuguenardMcCormick as KK2AHuguenardMcCormick
+from ._channels._huguenard_mccormick import KK2BHuguenardMcCormick as KK2BHuguenardMcCormick
+from ._channels._huguenard_prince import CaTHuguenardPrince as CaTHuguenardPrince
+from ._channels._inoue_strowbridge import CaLInoueStrowbridge as CaLInoueStrowbridge
+from ._channels._inoue_strowbridge import CANInoueStrowbridge as CANInoueStrowbridge
+from ._channels._leak import GHKLeak as GHKLeak
 from ._channels._leak import Leak as Leak
+from ._channels._markov import AbstractMarkovChannel as AbstractMarkovChannel
+from ._channels._mccormick_huguenard import CaHTMcCormickHuguenard as CaHTMcCormickHuguenard
+from ._channels._pospischil import CaTPospischil as CaTPospischil
+from ._channels._reuveni import CaHTReuveni as CaHTReuveni
 from ._channels._traub_miles import KTraubMiles as KTraubMiles
 from ._channels._traub_miles import NaTraubMiles as NaTraubMiles
+from ._channels._yamada import KMYamada as KMYamada
 from ._history import AbstractHistory as AbstractHistory
 from ._history import ConstantHistory as ConstantHistory
 from ._inputs._base import AbstractStatelessInput as AbstractStatelessInput
 from ._inputs._constant import ConstantInput as ConstantInput
 from ._inputs._ornstein_uhlenbeck import OrnsteinUhlenbeck as OrnsteinUhlenbeck
 from ._inputs._poisson import PoissonInput as PoissonInput
+from ._ions._base import AbstractIon as AbstractIon
+from ._ions._base import IonState as IonState
+from ._ions._base import ghk_current as ghk_current
+from ._ions._base import nernst as nernst
+from ._ions._fixed import FixedIon as FixedIon
+from ._ions._fixed import NernstIon as NernstIon
+from ._ions._fixed import calcium as calcium
+from ._ions._fixed import potassium as potassium
+from ._ions._fixed import sodium as sodium
+from ._ions._shell import FirstOrderIon as FirstOrderIon
+from ._ions._shell import IonShell as IonShell
 from ._neurons._conductance import ConductanceBased as ConductanceBased
 from ._neurons._lif import LIF as LIF
 from ._neurons._morris_lecar import MorrisLecar as MorrisLecar
@@ -67,6 +100,8 @@ __all__ = [
     "AbstractComponent",
     "AbstractGatedChannel",
     "AbstractHistory",
+    "AbstractIon",
+    "AbstractMarkovChannel",
     "AbstractNeuron",
     "AbstractOutput",
     "AbstractPlasticity",
@@ -74,6 +109,7 @@ __all__ = [
     "AbstractPulseSynapse",
     "AbstractRelease",
     "AbstractStatelessInput",
+    "AbstractSteadyStateChannel",
     "AbstractSurrogate",
     "AbstractSynapse",
     "Activity",
@@ -81,8 +117,16 @@ __all__ = [
     "Alpha",
     "Args",
     "Arrivals",
+    "CANDestexhe",
+    "CANInoueStrowbridge",
     "COBA",
     "CUBA",
+    "CaHTMcCormickHuguenard",
+    "CaHTReuveni",
+    "CaLInoueStrowbridge",
+    "CaTHuguenardMcCormick",
+    "CaTHuguenardPrince",
+    "CaTPospischil",
     "CommonNoise",
     "ConductanceBased",
     "ConstantHistory",
@@ -92,11 +136,25 @@ __all__ = [
     "DualExponential",
     "EchoState",
     "Exponential",
+    "FirstOrderIon",
+    "FixedIon",
     "GABAA",
     "GABAB",
+    "GHKLeak",
     "GRU",
     "Graded",
+    "IhDestexhe",
+    "IhHuguenardMcCormick",
+    "IonShell",
+    "IonState",
+    "KA1HuguenardMcCormick",
+    "KA2HuguenardMcCormick",
+    "KAHPDestexhe",
+    "KDRBazhenov",
     "KHH",
+    "KK2AHuguenardMcCormick",
+    "KK2BHuguenardMcCormick",
+    "KMYamada",
     "KTraubMiles",
     "LIF",
     "LRU",
@@ -108,8 +166,11 @@ __all__ = [
     "NMDA",
     "NMDAKinetic",
     "NVAR",
+    "NaBazhenov",
     "NaHH",
+    "NaPTimofeev",
     "NaTraubMiles",
+    "NernstIon",
     "OrnsteinUhlenbeck",
     "PoissonInput",
     "Readout",
@@ -119,5 +180,10 @@ __all__ = [
     "TsodyksMarkram",
     "VanillaRNN",
     "as_affine",
+    "calcium",
+    "ghk_current",
+    "nernst",
+    "potassium",
+    "sodium",
     "vector_field",
 ]

@@ -37,6 +37,7 @@ SOLVERS = [sol.ExponentialEuler, sol.RK4, sol.EulerMaruyama]
 ROLES = (
     comp.AbstractComponent,
     comp.AbstractChannel,
+    comp.AbstractIon,
     comp.AbstractSynapse,
     comp.AbstractOutput,
     comp.AbstractRelease,
@@ -205,8 +206,17 @@ def test_every_state_variable_and_output_has_a_unit(row):
         if isinstance(holder, Network):
             parts = {**holder.nodes, **holder.projections}
             return [m for k, x in tree.items() for m in missing(parts[k], x, (*path, k))]
-        inner = {k: getattr(holder, k) for k in tree if isinstance(getattr(holder, k, None), ROLES)}
+        nested = [k for k in tree if isinstance(tree[k], dict)]
+        inner = {
+            k: getattr(holder, k) for k in nested if isinstance(getattr(holder, k, None), ROLES)
+        }
         inner |= getattr(holder, "channels", {})
+        if "ions" in tree and "ions" not in inner:
+            tree = dict(tree)
+            ions = [
+                m for k, x in tree.pop("ions").items() for m in missing(holder.ions[k], x, (k,))
+            ]
+            return ions + missing(holder, tree, path)
         units = getattr(holder, "synapse", holder).units
         lost = [(*path, k) for k in tree if k not in inner and not units.get(k)]
         return lost + [m for k in tree if k in inner for m in missing(inner[k], tree[k], (k,))]

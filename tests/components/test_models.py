@@ -70,12 +70,12 @@ def test_gates(kind):
     # Across every removable singularity of the rates, and far out.
     v = jnp.concatenate([jnp.linspace(-150.0, 100.0, 251), jnp.array([-40.0, -55.0, -50.0, -23.0])])
     channel = kind()
-    gates = channel.init(v)
+    gates = channel.init(v, {})
     assert set(gates) == set(channel.gates) == set(channel.units)
     for x, rate in channel.flow(v, gates, {}).items():
         assert bool(((gates[x] >= 0) & (gates[x] <= 1)).all())
         np.testing.assert_allclose(rate(gates[x]), 0, atol=1e-12)  # at rest
-    slope = jax.vmap(jax.grad(lambda v: sum(channel.init(v).values())))(v)
+    slope = jax.vmap(jax.grad(lambda v: sum(channel.init(v, {}).values())))(v)
     assert bool(jnp.isfinite(slope).all())
     open_fraction = np.prod([np.asarray(gates[x]) ** p for x, p in channel.gates.items()], axis=0)
     expected = float(channel.g) * open_fraction * (float(channel.e) - np.asarray(v))
@@ -86,7 +86,7 @@ def test_temperature_speeds_up_the_gates_and_moves_no_steady_state():
     v = jnp.array([-60.0])
     slow, fast = KHH(), KHH(phi=3.0)
     y = {"n": jnp.array([0.1])}
-    assert float(fast.init(v)["n"][0]) == float(slow.init(v)["n"][0])
+    assert float(fast.init(v, {})["n"][0]) == float(slow.init(v, {})["n"][0])
     ratio = fast.flow(v, y, {})["n"](y["n"]) / slow.flow(v, y, {})["n"](y["n"])
     assert float(ratio[0]) == pytest.approx(3.0)
 

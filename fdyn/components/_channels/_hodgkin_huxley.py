@@ -16,11 +16,12 @@ class NaHH(AbstractGatedChannel):
     $\alpha_m = 0.1\,(v+40)/(1-e^{-(v+40)/10})$, $\beta_m = 4\,e^{-(v+65)/18}$,
     $\alpha_h = 0.07\,e^{-(v+65)/20}$, $\beta_h = 1/(1+e^{-(v+35)/10})$ (1/ms, mV).
 
-    **Arguments:** `g`: mS/cm^2, 120; `e`: mV, 50; `phi`: temperature factor, 1 (6.3 °C).
+    **Arguments:** `g`: mS/cm^2, 120; `e`: mV, 50, `None` for that of the ion
+    `"na"`; `phi`: temperature factor, 1 (6.3 °C).
 
     ```python
     >>> import jax.numpy as jnp
-    >>> round(NaHH().init(jnp.array(-65.0))["m"].item(), 4)
+    >>> round(NaHH().init(jnp.array(-65.0), {})["m"].item(), 4)
     0.0529
 
     ```
@@ -30,9 +31,10 @@ class NaHH(AbstractGatedChannel):
 
     units: ClassVar[dict[str, str]] = {"m": "1", "h": "1"}
     gates: ClassVar[dict[str, int]] = {"m": 3, "h": 1}
+    ion: ClassVar[str] = "na"
 
     g: Array = param(120.0, unit="mS/cm^2", doc="maximal conductance", bound="non-negative")
-    e: Array = param(50.0, unit="mV", doc="reversal potential")
+    e: Array | None = param(50.0, unit="mV", doc="reversal potential", optional=True)
     phi: Array = param(1.0, unit="1", doc="temperature factor", bound="positive")
 
     def rates(self, v: Array) -> dict[str, tuple[Array, Array]]:
@@ -48,11 +50,12 @@ class KHH(AbstractGatedChannel):
 
     $\alpha_n = 0.01\,(v+55)/(1-e^{-(v+55)/10})$, $\beta_n = 0.125\,e^{-(v+65)/80}$ (1/ms, mV).
 
-    **Arguments:** `g`: mS/cm^2, 36; `e`: mV, -77; `phi`: temperature factor, 1 (6.3 °C).
+    **Arguments:** `g`: mS/cm^2, 36; `e`: mV, -77, `None` for that of the ion
+    `"k"`; `phi`: temperature factor, 1 (6.3 °C).
 
     ```python
     >>> import jax.numpy as jnp
-    >>> round(KHH().init(jnp.array(-65.0))["n"].item(), 4)
+    >>> round(KHH().init(jnp.array(-65.0), {})["n"].item(), 4)
     0.3177
 
     ```
@@ -62,9 +65,10 @@ class KHH(AbstractGatedChannel):
 
     units: ClassVar[dict[str, str]] = {"n": "1"}
     gates: ClassVar[dict[str, int]] = {"n": 4}
+    ion: ClassVar[str] = "k"
 
     g: Array = param(36.0, unit="mS/cm^2", doc="maximal conductance", bound="non-negative")
-    e: Array = param(-77.0, unit="mV", doc="reversal potential")
+    e: Array | None = param(-77.0, unit="mV", doc="reversal potential", optional=True)
     phi: Array = param(1.0, unit="1", doc="temperature factor", bound="positive")
 
     def rates(self, v: Array) -> dict[str, tuple[Array, Array]]:

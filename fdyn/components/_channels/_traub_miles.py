@@ -17,12 +17,15 @@ class NaTraubMiles(AbstractGatedChannel):
     $\beta_m = 0.28\,(u-40)/(e^{(u-40)/5}-1)$, $\alpha_h = 0.128\,e^{(17-u)/18}$,
     $\beta_h = 4/(1+e^{(40-u)/5})$ (1/ms, mV).
 
-    **Arguments:** `g`: mS/cm^2, 100; `e`: mV, 50; `v_t`: shift of the threshold, mV, -63; `phi`:
-    temperature factor, 1.
+    **Arguments:** `g`: mS/cm^2, 100; `e`: mV, 50, `None` for that of the ion `"na"`; `v_t`: shift
+    of the threshold, mV, -63; `phi`: temperature factor, 1.
+
+    The sodium current of Pospischil et al. 2008 is this with `g=50` and `v_t=-56.2`; that of the
+    thalamic cells of Bazhenov et al. 2002 has `g=90`, `v_t=-50` and `phi` $3^{(T - 36)/10}$.
 
     ```python
     >>> import jax.numpy as jnp
-    >>> round(NaTraubMiles().init(jnp.array(-63.0))["h"].item(), 4)
+    >>> round(NaTraubMiles().init(jnp.array(-63.0), {})["h"].item(), 4)
     0.9959
 
     ```
@@ -33,9 +36,10 @@ class NaTraubMiles(AbstractGatedChannel):
 
     units: ClassVar[dict[str, str]] = {"m": "1", "h": "1"}
     gates: ClassVar[dict[str, int]] = {"m": 3, "h": 1}
+    ion: ClassVar[str] = "na"
 
     g: Array = param(100.0, unit="mS/cm^2", doc="maximal conductance", bound="non-negative")
-    e: Array = param(50.0, unit="mV", doc="reversal potential")
+    e: Array | None = param(50.0, unit="mV", doc="reversal potential", optional=True)
     v_t: Array = param(-63.0, unit="mV", doc="shift of the threshold")
     phi: Array = param(1.0, unit="1", doc="temperature factor", bound="positive")
 
@@ -54,12 +58,15 @@ class KTraubMiles(AbstractGatedChannel):
     With $u = v - v_T$: $\alpha_n = 0.032\,(15-u)/(e^{(15-u)/5}-1)$,
     $\beta_n = 0.5\,e^{(10-u)/40}$ (1/ms, mV).
 
-    **Arguments:** `g`: mS/cm^2, 30; `e`: mV, -90; `v_t`: shift of the threshold, mV, -63; `phi`:
-    temperature factor, 1.
+    **Arguments:** `g`: mS/cm^2, 30; `e`: mV, -90, `None` for that of the ion `"k"`; `v_t`: shift
+    of the threshold, mV, -63; `phi`: temperature factor, 1.
+
+    The delayed rectifier of Pospischil et al. 2008 is this with `g=5` and `v_t=-56.2`; that of the
+    thalamic cells of Bazhenov et al. 2002 has `g=10`, `v_t=-50` and `phi` $3^{(T - 36)/10}$.
 
     ```python
     >>> import jax.numpy as jnp
-    >>> round(KTraubMiles().init(jnp.array(-63.0))["n"].item(), 4)
+    >>> round(KTraubMiles().init(jnp.array(-63.0), {})["n"].item(), 4)
     0.0377
 
     ```
@@ -70,9 +77,10 @@ class KTraubMiles(AbstractGatedChannel):
 
     units: ClassVar[dict[str, str]] = {"n": "1"}
     gates: ClassVar[dict[str, int]] = {"n": 4}
+    ion: ClassVar[str] = "k"
 
     g: Array = param(30.0, unit="mS/cm^2", doc="maximal conductance", bound="non-negative")
-    e: Array = param(-90.0, unit="mV", doc="reversal potential")
+    e: Array | None = param(-90.0, unit="mV", doc="reversal potential", optional=True)
     v_t: Array = param(-63.0, unit="mV", doc="shift of the threshold")
     phi: Array = param(1.0, unit="1", doc="temperature factor", bound="positive")
 

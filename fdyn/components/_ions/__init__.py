@@ -1,0 +1,1 @@
+"""Ions: concentrations and the reversal potentials that they make; one file per kind."""
