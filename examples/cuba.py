@@ -13,6 +13,7 @@ from _measures import draw_activity, irregularity
 
 from fdyn import Network, Projection, Record, Spikes, simulate
 from fdyn.components import LIF, Exponential
+from fdyn.solvers import ExactLinear
 from fdyn.sparse import fixed_probability
 
 WEIGHT = {"E": 1.62, "I": -9.0}  # mV through a resistance of one
@@ -65,6 +66,7 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
         net,
         duration,
         dt=0.1,
+        solver=ExactLinear(),
         record=[Spikes("E.spike"), Spikes("I.spike"), Record("E.v", index=slice(0, 3))],
     )
     result = {}
