@@ -64,9 +64,30 @@ from ._ions._fixed import potassium as potassium
 from ._ions._fixed import sodium as sodium
 from ._ions._shell import FirstOrderIon as FirstOrderIon
 from ._ions._shell import IonShell as IonShell
+from ._neurons._alif import ALIF as ALIF
+from ._neurons._base import AbstractCrossingNeuron as AbstractCrossingNeuron
+from ._neurons._base import AbstractResetNeuron as AbstractResetNeuron
 from ._neurons._conductance import ConductanceBased as ConductanceBased
+from ._neurons._exponential import AdEx as AdEx
+from ._neurons._exponential import ExponentialIF as ExponentialIF
+from ._neurons._fitzhugh_nagumo import FitzHughNagumo as FitzHughNagumo
+from ._neurons._gif import GIF as GIF
+from ._neurons._glif import GLIF as GLIF
+from ._neurons._hindmarsh_rose import HindmarshRose as HindmarshRose
+from ._neurons._hodgkin_huxley import hodgkin_huxley as hodgkin_huxley
+from ._neurons._izhikevich import Izhikevich as Izhikevich
+from ._neurons._leaky import LeakyIntegrator as LeakyIntegrator
 from ._neurons._lif import LIF as LIF
 from ._neurons._morris_lecar import MorrisLecar as MorrisLecar
+from ._neurons._pinsky_rinzel import PinskyRinzel as PinskyRinzel
+from ._neurons._quadratic import QIF as QIF
+from ._neurons._quadratic import AdaptiveQIF as AdaptiveQIF
+from ._neurons._reset import AbstractReset as AbstractReset
+from ._neurons._reset import HardReset as HardReset
+from ._neurons._reset import PartialReset as PartialReset
+from ._neurons._reset import SoftReset as SoftReset
+from ._neurons._spike_response import SpikeResponse as SpikeResponse
+from ._neurons._wang_buzsaki import WangBuzsaki as WangBuzsaki
 from ._plasticity._base import AbstractPlasticity as AbstractPlasticity
 from ._surrogate import AbstractSurrogate as AbstractSurrogate
 from ._surrogate import SuperSpike as SuperSpike
@@ -94,10 +115,12 @@ from ._synapses._stochastic_release import StochasticRelease as StochasticReleas
 from ._synapses._tsodyks_markram import TsodyksMarkram as TsodyksMarkram
 
 __all__ = [
+    "ALIF",
     "AMPA",
     "AbstractCell",
     "AbstractChannel",
     "AbstractComponent",
+    "AbstractCrossingNeuron",
     "AbstractGatedChannel",
     "AbstractHistory",
     "AbstractIon",
@@ -108,11 +131,15 @@ __all__ = [
     "AbstractPopulation",
     "AbstractPulseSynapse",
     "AbstractRelease",
+    "AbstractReset",
+    "AbstractResetNeuron",
     "AbstractStatelessInput",
     "AbstractSteadyStateChannel",
     "AbstractSurrogate",
     "AbstractSynapse",
     "Activity",
+    "AdEx",
+    "AdaptiveQIF",
     "Affine",
     "Alpha",
     "Args",
@@ -136,17 +163,24 @@ __all__ = [
     "DualExponential",
     "EchoState",
     "Exponential",
+    "ExponentialIF",
     "FirstOrderIon",
+    "FitzHughNagumo",
     "FixedIon",
     "GABAA",
     "GABAB",
     "GHKLeak",
+    "GIF",
+    "GLIF",
     "GRU",
     "Graded",
+    "HardReset",
+    "HindmarshRose",
     "IhDestexhe",
     "IhHuguenardMcCormick",
     "IonShell",
     "IonState",
+    "Izhikevich",
     "KA1HuguenardMcCormick",
     "KA2HuguenardMcCormick",
     "KAHPDestexhe",
@@ -160,6 +194,7 @@ __all__ = [
     "LRU",
     "LSTM",
     "Leak",
+    "LeakyIntegrator",
     "LeakyRNN",
     "MgBlock",
     "MorrisLecar",
@@ -172,16 +207,23 @@ __all__ = [
     "NaTraubMiles",
     "NernstIon",
     "OrnsteinUhlenbeck",
+    "PartialReset",
+    "PinskyRinzel",
     "PoissonInput",
+    "QIF",
     "Readout",
+    "SoftReset",
+    "SpikeResponse",
     "State",
     "StochasticRelease",
     "SuperSpike",
     "TsodyksMarkram",
     "VanillaRNN",
+    "WangBuzsaki",
     "as_affine",
     "calcium",
     "ghk_current",
+    "hodgkin_huxley",
     "nernst",
     "potassium",
     "sodium",

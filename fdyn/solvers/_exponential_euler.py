@@ -88,7 +88,9 @@ class ExponentialEuler(AbstractOneStepSolver):
 def _advance(rate: Any, y: Array, dt: Array) -> Array:
     if not isinstance(rate, Affine):
         return y + dt * rate
-    return y + dt * exprel(dt * rate.a) * rate(y)
+    # A rate of the equation itself may be a plain number, and so may the step.
+    z = jnp.asarray(dt * rate.a, y.dtype)
+    return y + dt * exprel(z) * rate(y)
 
 
 def _weight(rate: Any, dt: Array) -> Any:

@@ -42,6 +42,7 @@ ROLES = (
     comp.AbstractOutput,
     comp.AbstractRelease,
     comp.AbstractPlasticity,
+    comp.AbstractReset,
     comp.AbstractSurrogate,
 )
 

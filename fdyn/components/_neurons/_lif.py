@@ -5,10 +5,8 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from ..._misc import is_traced
 from ..._param import param
 from .._base import (
     AbstractNeuron,
@@ -22,8 +20,10 @@ from .._base import (
     spread,
 )
 from .._surrogate import AbstractSurrogate, SuperSpike
+from ._base import check_above
 from ._crossing import restart
 from ._off_grid import Parabola
+from ._reset import AbstractReset, HardReset
 
 
 class LIF(AbstractNeuron):
@@ -40,8 +40,9 @@ class LIF(AbstractNeuron):
     `tau`: ms, 20; `r`: Gohm, 1; `v_rest`: mV, -65; `v_th`: mV, -50; `v_reset`: mV, -65; `t_ref`:
     ms, 0, rounded to the time grid by `simulate`; `sigma`: mV, 0, where zero (the default, a
     Python `None`) leaves out the noise; `v_init`: mV, `v_rest` by default; `spike`: the spike
-    function; `reset_grad`: whether the reset passes gradient; `interpolate`: whether `simulate`
-    works out where within a step the threshold was crossed, `False`.
+    function; `reset`: the reset rule, `HardReset()`; `reset_grad`: whether the reset passes
+    gradient, `False`; `interpolate`: whether `simulate` works out where within a step the threshold
+    was crossed, `False`.
 
     With `interpolate=True` the reset and the refractory period (now of any length) start at the
     crossing of a parabola through the voltages at both ends of the step with the slope of the flow
@@ -91,16 +92,21 @@ class LIF(AbstractNeuron):
     v_init: Array | None = param(None, unit="mV", doc="initial potential")
     sigma: Array | None = param(None, unit="mV", doc="strength of white noise")
     spike: AbstractSurrogate = eqx.field(default_factory=SuperSpike)
+    reset: AbstractReset = eqx.field(default_factory=HardReset)
     reset_grad: bool = eqx.field(default=False, static=True)
     interpolate: bool = eqx.field(default=False, static=True)
 
     def __check_init__(self):
         check_shapes(self, self.size)
         check_kind(self, "spike", AbstractSurrogate)
-        if not is_traced((self.v_th, self.v_reset)):
-            th, reset = np.asarray(self.v_th), np.asarray(self.v_reset)
-            if (th <= reset).any():
-                raise ValueError(f"LIF: 'v_th' must lie above 'v_reset' ({reset} mV), got {th} mV.")
+        check_kind(self, "reset", AbstractReset)
+        check_above(self, "v_reset", "v_th")
+        if self.interpolate and not isinstance(self.reset, HardReset):
+            raise ValueError(
+                "LIF: interpolate=True takes the reset at the crossing itself, where the rules "
+                "agree: leave out 'reset' (HardReset), or 'interpolate'; got "
+                f"{type(self.reset).__name__}."
+            )
 
     def init(self, *, key: Array, dt: float) -> State:
         """At `v_init`, not refractory."""
@@ -169,7 +175,7 @@ class LIF(AbstractNeuron):
         back = s if self.reset_grad else jax.lax.stop_gradient(s)
         if self.interpolate and args.fired is None:
             return self._jump_within(y["v"], s, back, args, dt)
-        v = (1 - back) * y["v"] + back * self.v_reset
+        v = (1 - back) * y["v"] + back * self.reset(y["v"], self.v_th, self.v_reset)
         clock = restart(s, self.t_ref, args.mem["refractory"], args, dt)
         if not self.interpolate:
             return {"v": v}, {"refractory": clock}, {"spike": s}

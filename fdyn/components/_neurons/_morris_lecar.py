@@ -8,22 +8,12 @@ from jax import Array
 
 from ..._misc import logistic
 from ..._param import param
-from .._base import (
-    AbstractNeuron,
-    Affine,
-    Args,
-    State,
-    as_affine,
-    check_kind,
-    check_shapes,
-    size_field,
-    spread,
-)
+from .._base import Affine, Args, as_affine, size_field, spread
 from .._surrogate import AbstractSurrogate, SuperSpike
-from ._crossing import crossing
+from ._base import AbstractCrossingNeuron
 
 
-class MorrisLecar(AbstractNeuron):
+class MorrisLecar(AbstractCrossingNeuron):
     r"""The barnacle muscle fibre: an instantaneous calcium and a delayed potassium current.
 
     $$c\,\dot v = u - g_L (v - e_L) - g_{Ca} m_\infty(v)(v - e_{Ca}) - g_K w (v - e_K),\quad
@@ -76,16 +66,9 @@ class MorrisLecar(AbstractNeuron):
     w_init: Array = param(0.01, unit="1", doc="initial potassium activation", bound="non-negative")
     spike: AbstractSurrogate = eqx.field(default_factory=SuperSpike)
 
-    def __check_init__(self):
-        check_shapes(self, self.size)
-        check_kind(self, "spike", AbstractSurrogate)
-
-    def init(self, *, key: Array, dt: float) -> State:
+    def start(self) -> dict[str, Array]:
         """At `v_init`, `w_init`."""
-        del key, dt
-        v = spread(self.v_init, self.size)
-        mem = {"above": v >= self.v_th, "clock": jnp.zeros_like(v)}
-        return State({"v": v, "w": spread(self.w_init, self.size)}, mem)
+        return {"v": spread(self.v_init, self.size), "w": spread(self.w_init, self.size)}
 
     def potential(self, y: dict) -> Array:
         """The membrane potential."""
@@ -103,16 +86,3 @@ class MorrisLecar(AbstractNeuron):
         w_inf = logistic(2 * (v - self.v3) / self.v4)
         rate = self.phi * jnp.cosh((v - self.v3) / (2 * self.v4))
         return {"v": (ionic + as_affine(args.u)) / self.c, "w": Affine(-rate, rate * w_inf)}
-
-    def events(self, t: Array, y: dict, args: Args) -> Array:
-        """The distance to the voltage that counts as a spike, mV."""
-        del t, args
-        return y["v"] - self.v_th
-
-    def jump(
-        self, t: Array, y: dict, args: Args, *, dt: Array, key: Array
-    ) -> tuple[dict, dict, dict]:
-        """A spike at an upward crossing; the state goes on."""
-        del key
-        s, mem = crossing(self.events(t, y, args), args, self.spike, self.t_ref, dt)
-        return y, mem, {"spike": s}
