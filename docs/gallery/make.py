@@ -264,6 +264,8 @@ def draw(section: Any) -> Any:
         for ax, panel in zip(axes.flat, panels, strict=False):
             panel.draw(ax)
             ax.set_title(panel.heading)
+            if ax.axison and not (ax.get_xlabel() and ax.get_ylabel()):
+                raise ValueError(f"the panel {panel.heading!r} must label both axes, with units.")
         for ax in axes.flat[len(panels) :]:
             ax.remove()
         fig.canvas.draw()

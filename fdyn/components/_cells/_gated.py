@@ -17,13 +17,13 @@ class GRU(AbstractCell):
     $$n = \tanh\left(W_{nu} u_k + b_n + r \odot (W_{nh} h_k + b_{nh})\right),\quad
       h_{k+1} = z \odot h_k + (1 - z) \odot n$$
 
-    The reset gate acts after the product with $W_{nh}$, as in cuDNN and PyTorch.
+    The reset gate acts after the product with $W_{nh}$, as in cuDNN and PyTorch. The weights are
+    those of the `equinox.nn.GRUCell` in `cell`: `weight_ih`, `weight_hh`, `bias`, each with the
+    rows of $r$, $z$ and $n$ one after the other, and `bias_n`, which is $b_{nh}$.
 
     **Arguments:** `size`: number of units; `n_in`: number of inputs; `h_init`: state before the
     first step, scalar or `[size]`, 0; `key`: random key from which the weights are drawn,
-    uniformly between $\pm 1/\sqrt{\mathrm{size}}$. They are those of the `equinox.nn.GRUCell` in
-    `cell`: `weight_ih`, `weight_hh`, `bias`, each with the rows of $r$, $z$ and $n$ one after the
-    other, and `bias_n`.
+    uniformly between $\pm 1/\sqrt{\mathrm{size}}$.
 
     **State:** `h`: `[size]`, in `mem`. **Output:** `h`: `[size]`, without unit.
 
@@ -71,11 +71,12 @@ class LSTM(AbstractCell):
     $$i, f, o = \sigma(W_{i,f,o} [h_k, u_k] + b_{i,f,o}),\quad g = \tanh(W_g [h_k, u_k] + b_g)$$
     $$c_{k+1} = f \odot c_k + i \odot g,\quad h_{k+1} = o \odot \tanh(c_{k+1})$$
 
+    The weights are those of the `equinox.nn.LSTMCell` in `cell`: `weight_ih`, `weight_hh`, `bias`,
+    each with the rows of $i$, $f$, $g$ and $o$ one after the other.
+
     **Arguments:** `size`: number of units; `n_in`: number of inputs; `h_init`, `c_init`: states
     before the first step, scalars or `[size]`, 0; `key`: random key from which the weights are
-    drawn, uniformly between $\pm 1/\sqrt{\mathrm{size}}$. They are those of the
-    `equinox.nn.LSTMCell` in `cell`: `weight_ih`, `weight_hh`, `bias`, each with the rows of $i$,
-    $f$, $g$ and $o$ one after the other.
+    drawn, uniformly between $\pm 1/\sqrt{\mathrm{size}}$.
 
     **State:** `h`, `c`: `[size]`, in `mem`. **Output:** `h`: `[size]`, without unit.
 

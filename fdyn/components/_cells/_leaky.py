@@ -30,12 +30,12 @@ class LeakyRNN(AbstractPopulation):
 
     **Arguments:** `size`: number of units; `n_in`: number of inputs; `sign`: 1 or -1 for each
     unit, `[size]`, or `None`, without Dale's law; `recurrent`: connectivity with the weights $w$
-    among the units, and `input`: $W_\mathrm{in}$ from the inputs, drawn from `key` unless given:
-    $w$ normal, or with `sign` of a gamma law in which excitation and inhibition balance, scaled to
-    a spectral radius of 1, and $W_\mathrm{in}$ uniform between $\pm 1/\sqrt{n_\mathrm{in}}$; `tau`:
-    ms, 100; `bias`: 0; `sigma`: 0, where zero (the default, a Python `None`) leaves out the noise;
-    `x_init`: 0; all scalars or `[size]`; `activation`: the function $f$, `jax.nn.relu`; `key`:
-    random key.
+    among the units, drawn from `key` and scaled to a spectral radius of 1 unless given (from a
+    normal law, or with `sign` from a gamma law, with excitation and inhibition in balance);
+    `input`: connectivity $W_\mathrm{in}$ from the inputs, drawn uniformly between
+    $\pm 1/\sqrt{n_\mathrm{in}}$ unless given; `tau`: ms, 100; `bias`: 0; `sigma`: 0, where zero
+    (the default, a Python `None`) leaves out the noise; `x_init`: 0; all scalars or `[size]`;
+    `activation`: the function $f$, `jax.nn.relu`; `key`: random key.
 
     **State:** `x`: `[size]`. **Output:** `r`: `[size]`; both without unit.
 
@@ -51,8 +51,8 @@ class LeakyRNN(AbstractPopulation):
 
     ```
 
-    **Source:** Song, Yang & Wang 2016, PLoS Comput. Biol. 12:e1004792, eqs. 3-5 and 10-11, with
-    the absolute value for the rectification, whose gradient does not vanish.
+    **Source:** Song, Yang & Wang 2016, PLoS Comput. Biol. 12:e1004792, with the absolute value for
+    the rectification of the weights, since its gradient does not vanish.
     """
 
     units: ClassVar[dict[str, str]] = {"x": "1", "r": "1"}

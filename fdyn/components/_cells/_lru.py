@@ -20,13 +20,13 @@ class LRU(AbstractCell):
 
     so $|\lambda| < 1$ whatever a training does to $\nu$; at the start
     $\gamma_j = \sqrt{1 - |\lambda_j|^2}$, which makes the variance of the state that of the input.
-    Since the recurrence is linear, a whole series can be worked out at once: `parallel`.
+    Since the recurrence is linear, a whole series can be worked out at once: `parallel`. What
+    trains: `nu`, `theta`, `gamma_log`: `[n_state]`; `b_re`, `b_im`: `[n_in, n_state]`; `c_re`,
+    `c_im`: `[n_state, size]`; `d`: `[n_in, size]`.
 
     **Arguments:** `size`: number of outputs; `n_in`: number of inputs; `n_state`: number of modes;
     `r_min`, `r_max`: the ring in which the $\lambda_j$ are drawn uniformly, 0 and 1; `max_phase`:
     the largest angle of a $\lambda_j$, $2\pi$ (a small one suits long memories); `key`: random key.
-    Trained are `nu`, `theta`, `gamma_log`: `[n_state]`; `b_re`, `b_im`: `[n_in, n_state]`; `c_re`,
-    `c_im`: `[n_state, size]`; `d`: `[n_in, size]`.
 
     **State:** `x_re`, `x_im`: the modes, `[n_state]`, in `mem`. **Output:** `h`: `[size]`.
 
@@ -138,12 +138,13 @@ class LRU(AbstractCell):
         def join(first: Any, then: Any) -> Any:
             return then[0] * first[0], then[0] * first[1] + then[1]
 
-        _, x = lax.associative_scan(join, (jnp.broadcast_to(factor, drive.shape), drive))
+        factors = jnp.broadcast_to(factor[None], drive.shape)
+        _, x = lax.associative_scan(join, (factors, drive))
         return self._output(x, u), {"x_re": x[-1].real, "x_im": x[-1].imag}
 
     def _drive(self, u: Array) -> Array:
-        gamma = jnp.exp(self.gamma_log)
-        return lax.complex((u @ self.b_re) * gamma, (u @ self.b_im) * gamma)
+        gamma = jnp.exp(self.gamma_log)[None]
+        return lax.complex(u @ (self.b_re * gamma), u @ (self.b_im * gamma))
 
     def _output(self, x: Array, u: Array) -> Array:
         return x.real @ self.c_re - x.imag @ self.c_im + u @ self.d

@@ -53,7 +53,8 @@ class NVAR(AbstractCell):
 
     ```
 
-    **Source:** Gauthier, Bollt, Griffith & Barbosa 2021, Nat. Commun. 12:5564, eqs. 5-10.
+    **Source:** Gauthier, Bollt, Griffith & Barbosa 2021, Nat. Commun. 12:5564: the
+    feature vector of the next-generation reservoir.
     """
 
     size: int = eqx.field(static=True)

@@ -19,10 +19,10 @@ class VanillaRNN(AbstractCell):
     $$h_{k+1} = f\left(W^\mathsf{T} h_k + W_\mathrm{in}^\mathsf{T} u_k + b\right)$$
 
     **Arguments:** `size`: number of units; `n_in`: number of inputs; `recurrent`: connectivity
-    $W$ among the units, and `input`: $W_\mathrm{in}$ from the inputs to the units, both drawn from
-    `key` uniformly between $\pm 1/\sqrt{\mathrm{size}}$ unless given; `bias`: scalar or `[size]`,
-    0; `h_init`: state before the first step, 0; `activation`: the function $f$, tanh; `key`:
-    random key.
+    $W$ among the units, drawn from `key` uniformly between $\pm 1/\sqrt{\mathrm{size}}$ unless
+    given; `input`: connectivity $W_\mathrm{in}$ from the inputs, drawn alike; `bias`: scalar or
+    `[size]`, 0; `h_init`: state before the first step, 0; `activation`: the function $f$, `tanh`;
+    `key`: random key.
 
     **State:** `h`: `[size]`, in `mem`. **Output:** `h`: `[size]`, without unit.
 
