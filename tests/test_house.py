@@ -34,6 +34,7 @@ LAYERS = (
 )
 DRIVERS = 4
 HOOKS = {"activity", "diffusion", "events", "held", "kick", "timer"}
+HOOKED = ("AbstractComponent", "AbstractNeuron", "AbstractSynapse")
 
 
 def sources(*folders: str) -> list[Path]:
@@ -215,7 +216,7 @@ def test_a_class_is_abstract_or_final(cls):
     for name in own_methods(cls).keys() - {"__init__", "__check_init__"}:
         for base in cls.__mro__[1:]:
             if is_ours(base) and name in vars(base):
-                hook = base.__name__ == "AbstractComponent" and name in HOOKS
+                hook = base.__name__ in HOOKED and name in HOOKS
                 abstract = is_abstract_method(inspect.getattr_static(base, name))
                 assert hook or abstract, f"{name} overrides the concrete {base.__name__}.{name}"
 
