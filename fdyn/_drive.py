@@ -15,8 +15,8 @@ from ._misc import is_quantity, is_traced
 from ._network import Network, find
 from .components import (
     AbstractComponent,
+    AbstractInput,
     AbstractPopulation,
-    AbstractStatelessInput,
     Affine,
     Args,
     State,
@@ -156,7 +156,7 @@ def make_drives(
 def _make_drive(
     node: AbstractComponent, value: Any, what: str, n_steps: int | None
 ) -> AbstractDrive:
-    if isinstance(node, AbstractStatelessInput):
+    if isinstance(node, AbstractInput):
         raise ValueError(f"{what}: a {type(node).__name__} takes no input.")
     if value is None or isinstance(value, type):
         given = "None; leave it out" if value is None else f"the class {value.__name__}; call it"

@@ -115,7 +115,8 @@ def _walk(path: tuple[str, ...], node: Any) -> Iterator[tuple[str, dataclasses.F
     if isinstance(node, eqx.Module):
         for f in dataclasses.fields(node):
             value = getattr(node, f.name)
-            if "unit" in f.metadata:
+            # A parameter may also take a module, such as a signal, with parameters of its own.
+            if "unit" in f.metadata and not isinstance(value, eqx.Module):
                 yield ".".join((*path, f.name)), f, value
             else:
                 yield from _walk((*path, f.name), value)

@@ -57,8 +57,10 @@ class Program(eqx.Module):
 
     def segment(self, t: Array, mem: PyTree, side: Array) -> ev.Segment:
         """The segment that starts at `t`."""
-        before = jnp.max(jnp.where(self.breaks <= t, self.breaks, -jnp.inf), initial=-jnp.inf)
-        after = jnp.min(jnp.where(self.breaks > t, self.breaks, jnp.inf), initial=jnp.inf)
+        ends = jnp.full(1, jnp.inf, self.breaks.dtype)
+        edges = jnp.concatenate([-ends, self.breaks, ends])
+        k = jnp.searchsorted(self.breaks, t, side="right")
+        before, after = edges[k], edges[k + 1]
         return ev.Segment(mem, t, eqxi.nextafter(before), eqxi.prevbefore(after), side)
 
     def tol(self, t: Array) -> Array:

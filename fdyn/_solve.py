@@ -87,8 +87,8 @@ def solve(
     - `dense`: keep the interpolants, so that the solution can be evaluated anywhere.
     - `steady`: stop where the flow has died out, $|f| < \mathrm{atol} + \mathrm{rtol}\,|y|$, which
       must be before `duration` is over; `sol.ts` is the time at which that was.
-    - `breaks`: times (ms) at which inputs jump; the solver starts anew there. A short pulse that
-      is not named here can be stepped over.
+    - `breaks`: times (ms) at which functions of time jump; the solver starts anew there. A short
+      pulse that is not named here can be stepped over. Signals such as `Steps` name their own.
     - `max_events`: instants with events, 1,000,000; inside of `jit`, where memory is set aside for
       all of them, 1000. `max_steps`: solver steps, 10,000,000; inside of `jit` 100,000.
     - `adjoint`: how to differentiate: `diffrax.RecursiveCheckpointAdjoint()` for `grad`,
@@ -143,7 +143,7 @@ def solve(
         dt0=None if dt0 is None else arg.as_ms(dt0, "dt0", positive=True),
         t1=t1,
         ts=arg.times(ts, t0, t1),
-        breaks=arg.breaks(breaks),
+        breaks=arg.breaks(breaks, drives, t0, t1),
         max_events=jnp.zeros((), jnp.int32),
         max_steps=jnp.zeros((), jnp.int32),
         key=default,

@@ -14,6 +14,7 @@ from ._grid import as_time
 from ._misc import check_key, child_key, is_traced, magnitude, own
 from ._run_state import RunState, check_same
 from .components import AbstractComponent, Args, State
+from .components._inputs._base import signals_in
 from .solvers._diffrax import check_terms
 
 # How the loop over segments is differentiated where that over steps is differentiated so.
@@ -100,14 +101,20 @@ def times(ts: Any, t0: Array, t1: Array) -> Array:
     return jnp.asarray(array)
 
 
-def breaks(breaks: Any) -> Array:
-    breaks = magnitude(breaks, "ms", "breaks")
-    if is_traced(breaks):
-        return jnp.atleast_1d(breaks)
-    array = np.atleast_1d(np.asarray(breaks, jnp.result_type(float)))
-    if array.ndim != 1 or not np.isfinite(array).all():
-        raise ValueError("'breaks' must be finite times (ms).")
-    return jnp.asarray(array)
+def breaks(breaks: Any, drives: dict[str, drv.AbstractDrive], t0: Array, t1: Array) -> Array:
+    """The times at which inputs are not smooth: those given and those of signals, in order."""
+    breaks, dtype = magnitude(breaks, "ms", "breaks"), jnp.result_type(float)
+    if not is_traced(breaks):
+        breaks = np.atleast_1d(np.asarray(breaks, dtype))
+        if breaks.ndim != 1 or not np.isfinite(breaks).all():
+            raise ValueError("'breaks' must be finite times (ms).")
+    found = [jnp.atleast_1d(jnp.asarray(breaks))]
+    for signal in signals_in(drives):
+        found.append(jnp.ravel(jnp.asarray(signal.breaks(t0, t1), dtype)))
+    every = jnp.concatenate(found)
+    # Powers of two, so that other durations reuse the compiled program.
+    pad = (1 << (every.size - 1).bit_length()) - every.size if every.size else 0
+    return jnp.sort(jnp.concatenate([every, jnp.full(pad, jnp.inf, dtype)]))
 
 
 def inputs(
@@ -121,6 +128,11 @@ def inputs(
             continue
         component = drive.component
         state = component.init(key=key, dt=1.0)
+        if callable(component) and not jax.tree.leaves(state):
+            # On a time grid a signal forgives the rounding of its times, which here would blur the
+            # two sides of a jump.
+            drives[path] = drv.Function(fn=component, size=drive.size)
+            continue
         states[path] = State(state.y, state.mem)
         one = jnp.ones((), jnp.result_type(float))
 

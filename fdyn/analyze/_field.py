@@ -19,11 +19,11 @@ from ..components import (
     AbstractHistory,
     Args,
     ConstantHistory,
+    ConstantInput,
     State,
     vector_field,
 )
 from ..components._history import Asked, AskedHistory
-from ..components._inputs._base import AbstractStatelessInput
 
 
 class Field(eqx.Module):
@@ -116,11 +116,8 @@ def _constant(name: str, drive: Any) -> PyTree:
     if isinstance(drive, drv.Constant):
         return drive.u
     component = getattr(drive, "component", None)
-    if isinstance(component, AbstractStatelessInput):
-        zero = jnp.zeros(())
-        _, _, out = component.jump(zero, {}, Args({}), dt=zero, key=jax.random.key(0))
-        if set(out) == {"value"}:
-            return out["value"]
+    if isinstance(component, ConstantInput):
+        return component(0.0)
     raise ValueError(
         f"inputs[{name!r}] must be constant in time, since an equilibrium is: a number, or "
         "fdyn.components.ConstantInput for one number per unit."

@@ -49,10 +49,28 @@ from ._channels._traub_miles import NaTraubMiles as NaTraubMiles
 from ._channels._yamada import KMYamada as KMYamada
 from ._history import AbstractHistory as AbstractHistory
 from ._history import ConstantHistory as ConstantHistory
+from ._inputs._base import AbstractInput as AbstractInput
+from ._inputs._base import AbstractSignal as AbstractSignal
 from ._inputs._base import AbstractStatelessInput as AbstractStatelessInput
-from ._inputs._constant import ConstantInput as ConstantInput
+from ._inputs._base import ConstantInput as ConstantInput
+from ._inputs._chirp import Chirp as Chirp
+from ._inputs._delta import DeltaEncoder as DeltaEncoder
+from ._inputs._latency import LatencyEncoder as LatencyEncoder
 from ._inputs._ornstein_uhlenbeck import OrnsteinUhlenbeck as OrnsteinUhlenbeck
+from ._inputs._phase import PhaseEncoder as PhaseEncoder
 from ._inputs._poisson import PoissonInput as PoissonInput
+from ._inputs._poisson_encoder import PoissonEncoder as PoissonEncoder
+from ._inputs._population import PopulationEncoder as PopulationEncoder
+from ._inputs._pulses import Pulses as Pulses
+from ._inputs._ramp import Ramp as Ramp
+from ._inputs._relay import Relay as Relay
+from ._inputs._sampled import Sampled as Sampled
+from ._inputs._sinusoid import Sinusoid as Sinusoid
+from ._inputs._source import AbstractEncoder as AbstractEncoder
+from ._inputs._spike_times import SpikeTimes as SpikeTimes
+from ._inputs._square import Square as Square
+from ._inputs._steps import Steps as Steps
+from ._inputs._white_noise import WhiteNoise as WhiteNoise
 from ._ions._base import AbstractIon as AbstractIon
 from ._ions._base import IonState as IonState
 from ._ions._base import ghk_current as ghk_current
@@ -121,8 +139,10 @@ __all__ = [
     "AbstractChannel",
     "AbstractComponent",
     "AbstractCrossingNeuron",
+    "AbstractEncoder",
     "AbstractGatedChannel",
     "AbstractHistory",
+    "AbstractInput",
     "AbstractIon",
     "AbstractMarkovChannel",
     "AbstractNeuron",
@@ -133,6 +153,7 @@ __all__ = [
     "AbstractRelease",
     "AbstractReset",
     "AbstractResetNeuron",
+    "AbstractSignal",
     "AbstractStatelessInput",
     "AbstractSteadyStateChannel",
     "AbstractSurrogate",
@@ -154,11 +175,13 @@ __all__ = [
     "CaTHuguenardMcCormick",
     "CaTHuguenardPrince",
     "CaTPospischil",
+    "Chirp",
     "CommonNoise",
     "ConductanceBased",
     "ConstantHistory",
     "ConstantInput",
     "Delta",
+    "DeltaEncoder",
     "Diffusive",
     "DualExponential",
     "EchoState",
@@ -193,6 +216,7 @@ __all__ = [
     "LIF",
     "LRU",
     "LSTM",
+    "LatencyEncoder",
     "Leak",
     "LeakyIntegrator",
     "LeakyRNN",
@@ -208,18 +232,30 @@ __all__ = [
     "NernstIon",
     "OrnsteinUhlenbeck",
     "PartialReset",
+    "PhaseEncoder",
     "PinskyRinzel",
+    "PoissonEncoder",
     "PoissonInput",
+    "PopulationEncoder",
+    "Pulses",
     "QIF",
+    "Ramp",
     "Readout",
+    "Relay",
+    "Sampled",
+    "Sinusoid",
     "SoftReset",
     "SpikeResponse",
+    "SpikeTimes",
+    "Square",
     "State",
+    "Steps",
     "StochasticRelease",
     "SuperSpike",
     "TsodyksMarkram",
     "VanillaRNN",
     "WangBuzsaki",
+    "WhiteNoise",
     "as_affine",
     "calcium",
     "ghk_current",

@@ -27,7 +27,8 @@ class Row:
     `make(n, vary)` builds it with `n` units, and `vary` spreads a parameter over them; `u(n)` is an
     input with which nothing spikes within 20 steps of 0.05 ms. Rows that are not `quick` are
     checked by the slow tests; `flows` is false where there is no flow, and `coupled` true where the
-    units act on each other, so that one alone does something else.
+    units act on each other, so that one alone does something else. `units(n)` is the number of
+    units where it is not `n`, and `tables` are parameters that are no scalars or vectors.
     """
 
     covers: type
@@ -38,6 +39,8 @@ class Row:
     quick: bool = False
     flows: bool = True
     coupled: bool = False
+    units: Callable[[int], int] = lambda n: n
+    tables: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name or self.covers.__name__

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..._param import param
-from .._base import AbstractPopulation, Affine, Args, State, check_shapes, size_field, spread
+from .._base import Affine, Args, State, check_shapes, size_field, spread
+from ._base import AbstractInput
 
 
-class OrnsteinUhlenbeck(AbstractPopulation):
+class OrnsteinUhlenbeck(AbstractInput):
     r"""Coloured noise: independent Ornstein-Uhlenbeck processes.
 
     $$\tau \frac{dx}{dt} = \mu - x + \sigma\sqrt{2\tau}\,\xi(t)$$

@@ -1,24 +1,33 @@
 """Poisson spike trains."""
 
-from typing import ClassVar
-
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+from ..._misc import is_traced
 from ..._param import param
-from .._base import Args, check_shapes, size_field
-from ._base import AbstractStatelessInput
+from .._base import size_field
+from ._base import AbstractInput
+from ._counts import poisson_counts
+from ._source import AbstractEncoder, Range, as_source, check_source, param_or_input
 
 
-class PoissonInput(AbstractStatelessInput):
-    r"""Independent Poisson spike trains; every step has Poisson($\lambda\,\Delta t$) spikes.
+class PoissonInput(AbstractEncoder):
+    r"""Poisson spike trains, $P(k \text{ spikes in a step}) = e^{-m} m^k / k!$ with
+    $m = n \lambda(t)\,\Delta t$.
 
-    The number of spikes in a step is exact, so a rate above 1/dt is no error: the output is then
-    above 1, and counts with its value.
+    All units are independent. The number of spikes in a step is exact, so a rate above 1/dt is no
+    error: the output is then above 1, and counts with its value. A rate that changes is taken as
+    constant within a step; one that is random makes a doubly stochastic (Cox) process.
 
-    **Arguments:** `size`: number of trains; `rate`: Hz, scalar or `[size]`; `amplitude`: what one
-    spike adds to the output, 1. **Output:** `spike`, `[size]`, `amplitude` times the count.
+    **Arguments:** `size`: number of units; `rate`: $\lambda$, Hz, scalar or `[size]`, or another
+    input of that size, such as `10.0 + Sinusoid(size)`; `amplitude`: what one spike adds to the
+    output, 1; `sources`: $n$, 1, the number of independent sources of that rate which each unit
+    sums: one unit then drives one target in the place of `sources` of them. **State:** that of an
+    input as rate. **Output:** `spike`, `[size]`, `amplitude` times the count.
+
+    **Raises:** `ValueError` for negative rates, and sources that are no whole number;
+    `RuntimeError` in a run in which an input as rate becomes negative.
 
     ```python
     >>> from fdyn import simulate
@@ -28,23 +37,35 @@ class PoissonInput(AbstractStatelessInput):
 
     ```
 
-    **Source:** Dayan & Abbott 2001, Theoretical Neuroscience, section 1.4.
+    **Source:** Dayan & Abbott 2001, Theoretical Neuroscience, section 1.4; the drawing: Lewis &
+    Shedler 1979, Nav. Res. Logist. Q. 26:403.
     """
 
-    units: ClassVar[dict[str, str]] = {"spike": "1"}
-
     size: int = size_field()
-    rate: Array = param(unit="Hz", doc="rate of each train", bound="non-negative")
+    rate: Array | AbstractInput = param_or_input(
+        unit="Hz", doc="rate of each source", bound="non-negative"
+    )
     amplitude: Array = param(1.0, unit="1", doc="what one spike adds")
+    sources: Array = param(1.0, unit="1", doc="sources summed by each unit", bound="non-negative")
 
     def __check_init__(self):
-        check_shapes(self, self.size)
+        for name in ("rate", "amplitude", "sources"):
+            check_source(self, name, self.size)
+        if not is_traced(self.sources) and (np.asarray(self.sources) % 1 != 0).any():
+            raise ValueError(
+                f"PoissonInput: 'sources' must be a whole number, got {np.asarray(self.sources)}."
+            )
 
-    def jump(
-        self, t: Array, y: dict, args: Args, *, dt: Array, key: Array
-    ) -> tuple[dict, dict, dict]:
+    def source(self) -> AbstractInput:
+        """The rate."""
+        return as_source(self.rate, self.size)
+
+    def start(self, dt: float) -> dict:
+        """No memory."""
+        del dt
+        return {}
+
+    def encode(self, x: Array, mem: dict, *, dt: Array, key: Array) -> tuple[dict, Array]:
         """The spikes of this step, each times the amplitude."""
-        del t
-        mean = jnp.broadcast_to(self.rate * dt / 1000, (self.size,))
-        count = jax.random.poisson(key, mean).astype(mean.dtype)
-        return y, args.mem, {"spike": self.amplitude * count}
+        rate = Range("rate", 0.0, jnp.inf).checked(self, x)
+        return mem, self.amplitude * poisson_counts(key, rate * self.sources * dt / 1000)
