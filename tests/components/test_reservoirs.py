@@ -159,7 +159,7 @@ def test_a_next_generation_reservoir_forecasts_lorenz():
 
     dt, lyapunov = 0.025, 0.9056
     start = (17.67715816276679, 12.931379185960404, 43.91404334248268)
-    times = np.arange(1400) * dt
+    times = np.arange(1600) * dt
     data = solve_ivp(lorenz, (0, times[-1]), start, method="RK23", t_eval=times).y.T
     cell = comp.NVAR(3)
     one, scale, valid, errors = round(1 / lyapunov / dt), data.std(0), [], []
@@ -169,9 +169,11 @@ def test_a_next_generation_reservoir_forecasts_lorenz():
         w = ridge(h[1:], u[2:] - u[1:-1], 2.5e-6)
         model = comp.Readout(cell, 3, weight=w, direct=np.eye(3), feedback=True)
         state = simulate(model, 402.0, dt=1.0, inputs=u).state
-        free = forecast(model, state, 120)
-        gap = np.sqrt(np.mean(((free - data[first + 403 : first + 523]) / scale) ** 2, axis=1))
-        valid.append(np.argmax(gap > 0.3) * dt * lyapunov if (gap > 0.3).any() else 120 * dt)
+        free = forecast(model, state, 320)
+        gap = np.sqrt(np.mean(((free - data[first + 403 : first + 723]) / scale) ** 2, axis=1))
+        assert (gap > 0.3).any()  # chaos wins within seven Lyapunov times
+        valid.append(np.argmax(gap > 0.3) * dt * lyapunov)
         errors.append(np.sqrt(np.mean(gap[:one] ** 2)))
-    # The paper has (2.40 +- 0.53) 1e-3 for the error within one Lyapunov time.
-    assert np.mean(valid) > 2.5 and np.median(errors) < 5e-3, (valid, errors)
+    # The paper: an error of a few 1e-3 within one Lyapunov time, and a forecast that stays close
+    # for several.
+    assert 3.5 < np.mean(valid) < 6 and np.median(errors) < 5e-3, (valid, errors)
