@@ -29,7 +29,7 @@ def ion(kind: type, make: Any, *extra: Any, name: str = "") -> Row:
 
     def build(n, vary):
         channels = {"x": comp.CaTHuguenardPrince(g=0.5, e=120.0, celsius=30.0)}
-        channels |= {f"y{i}": x for i, x in enumerate(extra)}
+        channels |= {f"y{i}": make_one() for i, make_one in enumerate(extra)}
         channels["rest"] = comp.Leak(g=0.2, e=-65.0)
         return comp.ConductanceBased(n, channels, v_init=-60.0, ions={"ca": make(vary)})
 
@@ -40,8 +40,13 @@ def shell(vary):
     return {"ca": comp.IonShell(inside=vary(2.4e-4), depth=vary(0.5))}
 
 
-LEAK = comp.Leak(g=0.01, e=None, ion="ca")
-AHP = comp.KAHPDestexhe(e=-95.0, alpha=4800.0)
+def leak():
+    return comp.Leak(g=0.01, e=None, ion="ca")
+
+
+def ahp():
+    return comp.KAHPDestexhe(e=-95.0, alpha=4800.0)
+
 
 ROWS = [
     channel(comp.Leak, g=0.3, e=-54.0),
@@ -77,14 +82,14 @@ ROWS = [
     channel(comp.KMYamada, g=1.0, e=-90.0, tau_max=500.0),
     channel(comp.CaHTReuveni, ions=shell, g=1.0, phi=1.2),
     channel(comp.CaTPospischil, g=0.4, e=120.0, v_x=2.0),
-    ion(comp.FixedIon, lambda vary: comp.FixedIon(vary(120.0)), LEAK),
-    ion(comp.NernstIon, lambda vary: comp.NernstIon(vary(1e-4), vary(1.5), valence=2), LEAK),
-    ion(comp.IonShell, lambda vary: comp.IonShell(k_t=vary(1e-4), tau=vary(20.0)), LEAK, AHP),
+    ion(comp.FixedIon, lambda vary: comp.FixedIon(vary(120.0)), leak),
+    ion(comp.NernstIon, lambda vary: comp.NernstIon(vary(1e-4), vary(1.5), valence=2), leak),
+    ion(comp.IonShell, lambda vary: comp.IonShell(k_t=vary(1e-4), tau=vary(20.0)), leak, ahp),
     ion(
         comp.IonShell,
         lambda vary: comp.IonShell(side="outside", depth=vary(0.2), inward_only=True),
-        LEAK,
+        leak,
         name="IonShell outside",
     ),
-    ion(comp.FirstOrderIon, lambda vary: comp.FirstOrderIon(alpha=vary(2e-6)), AHP),
+    ion(comp.FirstOrderIon, lambda vary: comp.FirstOrderIon(alpha=vary(2e-6)), ahp),
 ]
