@@ -34,4 +34,5 @@ class Diffusive(AbstractOutput):
     def current(self, v: Array, g: Array, total: Array | None = None) -> Affine:
         """The weighted sum of the differences."""
         del v
+        assert total is not None  # a projection gives it to what is diffusive
         return Affine(-total, g)
