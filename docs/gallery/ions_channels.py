@@ -93,7 +93,11 @@ def steady(name: str) -> Callable[[Axes], None]:
         for i, (gate, x) in enumerate(y.items()):
             ax.plot(V, x, f"C{i}", label=gate)
             right.plot(V, np.broadcast_to(-1 / rates[gate].a, V.shape), f"C{i}--")
-        right.set(yscale="log", ylabel="time constant (ms), dashed")
+        taus = np.concatenate([np.broadcast_to(-1 / r.a, V.shape) for r in rates.values()])
+        low, high = taus.min(), taus.max()
+        # A logarithmic axis where the time constants differ much.
+        how = {"yscale": "log"} if high > 10 * low else {"ylim": (0, 1.1 * high)}
+        right.set(ylabel="time constant (ms), dashed", **how)
         ax.set(xlabel="v (mV)", ylabel="steady state (1)", ylim=(-0.03, 1.03))
         ax.legend(loc="center left")
 
@@ -117,7 +121,8 @@ def clamp(
             y = {k: end[k] + (before[k] - end[k]) * jnp.exp(r.a * ts) for k, r in rates.items()}
             current = jax.vmap(lambda y, v=v: channel.current(v, y, IONS)(v))(y)
             ax.plot(ts, -current, color=f"{0.75 - 0.75 * i / (len(levels) - 1):.2f}")
-        ax.set(xlabel="time (ms)", ylabel="outward current (uA/cm²)")
+        span = f"time (ms) after steps to {levels[0]:g} ... {levels[-1]:g} mV"
+        ax.set(xlabel=span, ylabel="outward current (uA/cm²)")
 
     return draw
 
@@ -128,10 +133,7 @@ def both(*channels: tuple[str, float, Sequence[float], float]) -> list[Panel]:
     for i in range(0, len(channels), 3):
         row = channels[i : i + 3]
         panels += [Panel(name, steady(name)) for name, *_ in row]
-        panels += [
-            Panel((), clamp(*c), f"{c[0]}, from {c[1]:g} mV to {c[2][0]:g} ... {c[2][-1]:g}")
-            for c in row
-        ]
+        panels += [Panel((), clamp(*c), f"{c[0]}, from {c[1]:g} mV") for c in row]
     return panels
 
 
@@ -226,7 +228,7 @@ def bursts(ax: Axes) -> None:
 def goldman(ax: Axes) -> None:
     """Current and voltage of a permeability, and of a conductance."""
     k = IONS["k"]
-    ax.plot(V, -GHKLeak("k", p=2e-5).current(V, {}, IONS)(V), label="GHKLeak, potassium")
+    ax.plot(V, -GHKLeak("k", p=3e-7).current(V, {}, IONS)(V), label="GHKLeak, potassium")
     ax.plot(V, -Leak(g=0.05, e=k.e).current(V, {}, IONS)(V), "--", label="Leak")
     ax.axhline(0.0, color="0.8", zorder=0)
     ax.set(xlabel="v (mV)", ylabel="outward current (uA/cm²)")

@@ -16,7 +16,7 @@ It needs NEURON 9 (`pip install neuron`), and in the current folder the mechanis
 import json
 from pathlib import Path
 
-from neuron import h
+from neuron import h  # pyright: ignore[reportMissingImports]
 
 VOLTAGES = [-95.0, -82.5, -71.0, -62.0, -50.5, -38.0, -20.0, 5.0, 31.0]
 TIMES = [0.5, 3.0, 50.0]

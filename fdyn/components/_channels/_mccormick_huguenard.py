@@ -27,7 +27,7 @@ class CaHTMcCormickHuguenard(AbstractSteadyStateChannel):
     ```python
     >>> import jax.numpy as jnp
     >>> round(CaHTMcCormickHuguenard().init(jnp.array(5.0), {})["m"].item(), 4)
-    0.9121
+    0.9148
 
     ```
 

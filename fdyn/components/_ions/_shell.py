@@ -101,8 +101,9 @@ class FirstOrderIon(AbstractIon):
     ```python
     >>> import jax.numpy as jnp
     >>> ion = FirstOrderIon()
-    >>> ion.flow({"inside": jnp.array(1e-3)}, jnp.array(6.25))["inside"](1e-3).item()
-    0.0
+    >>> rate = ion.flow({"inside": jnp.array(0.0)}, jnp.array(6.25))["inside"]
+    >>> round(float(-rate.b / rate.a), 6)  # mM, at 6.25 uA/cm^2
+    0.001
 
     ```
 
