@@ -6,7 +6,17 @@ import numpy as np
 from section import Panel, Section
 
 from fdyn import simulate
-from fdyn.components import GRU, LRU, LSTM, NVAR, EchoState, LeakyRNN, Readout, VanillaRNN
+from fdyn.components import (
+    GRU,
+    LRU,
+    LSTM,
+    NVAR,
+    ConvLSTM,
+    EchoState,
+    LeakyRNN,
+    Readout,
+    VanillaRNN,
+)
 from fdyn.solvers import solve_dde, solve_ode
 
 TITLE = "Recurrent cells and reservoirs"
@@ -63,6 +73,16 @@ def draw_pulse(cell, name="h"):
         ax.set(xlabel="time (steps)", ylabel=f"{name} (1)")
 
     return draw
+
+
+def draw_grid(ax):
+    cell = ConvLSTM((40,), 1, 1, width=5, key=jax.random.key(2))
+    u = np.zeros((60, 40))
+    u[10:13, 15:20] = 4.0
+    h = simulate(cell, 60.0, dt=1.0, inputs=u, record="h", progress=False)["h"]
+    image = ax.imshow(np.asarray(h).T, aspect="auto", origin="lower", extent=(0, 60, 0, 40))
+    ax.figure.colorbar(image, ax=ax, label="h (1)")
+    ax.set(xlabel="time (steps)", ylabel="place (index)")
 
 
 def draw_dale(ax):
@@ -166,12 +186,13 @@ SECTIONS = [
     Section(
         "Cells",
         "A pulse (grey) into eight units as they are drawn, before any training: all forget it "
-        "within some twenty steps. The gated cells are those of `equinox`; here they take the same "
-        "inputs, records and fits as everything else.",
+        "within some twenty steps; the last picture has a grid of 40 places. The gated cells are "
+        "those of `equinox`; here they take the same inputs, records and fits as everything else.",
         [
             Panel("VanillaRNN", draw_pulse(VanillaRNN(8, 1, key=KEY))),
             Panel("GRU", draw_pulse(GRU(8, 1, key=KEY))),
             Panel("LSTM", draw_pulse(LSTM(8, 1, key=KEY), "c"), "LSTM, cell states"),
+            Panel("ConvLSTM", draw_grid, "ConvLSTM, a pulse at places 15 to 19"),
         ],
     ),
     Section(

@@ -10,6 +10,7 @@ from ._base import State as State
 from ._base import as_affine as as_affine
 from ._base import vector_field as vector_field
 from ._cells._base import AbstractCell as AbstractCell
+from ._cells._conv_lstm import ConvLSTM as ConvLSTM
 from ._cells._echo_state import EchoState as EchoState
 from ._cells._gated import GRU as GRU
 from ._cells._gated import LSTM as LSTM
@@ -180,6 +181,7 @@ __all__ = [
     "ConductanceBased",
     "ConstantHistory",
     "ConstantInput",
+    "ConvLSTM",
     "Delta",
     "DeltaEncoder",
     "Diffusive",

@@ -31,6 +31,7 @@ ROWS = [
     ),
     cell(comp.GRU, lambda n, v: comp.GRU(n, n, h_init=v(0.1), key=KEY)),
     cell(comp.LSTM, lambda n, v: comp.LSTM(n, n, h_init=v(0.1), c_init=v(0.2), key=KEY)),
+    cell(comp.ConvLSTM, lambda n, v: comp.ConvLSTM((n,), 1, 1, key=KEY)),
     cell(
         comp.EchoState,
         lambda n, v: comp.EchoState(n, n, leak=v(0.5), bias=v(0.1), h_init=v(0.2), key=KEY),

@@ -104,6 +104,35 @@ def test_a_saturated_lstm_keeps_what_it_has():
     assert_close(mem["c"], np.full(3, 0.7))
 
 
+@pytest.mark.slow
+def test_an_lstm_on_one_place_is_an_lstm():
+    grid = comp.ConvLSTM((1,), 2, 3, width=1, key=KEY)
+    weight = grid.conv.weight[:, :, 0]
+    plain = replace(
+        comp.LSTM(3, 2, key=KEY),
+        lambda c: [c.cell.weight_ih, c.cell.weight_hh, c.cell.bias],
+        [weight[:, :2], weight[:, 2:], grid.conv.bias[:, 0]],
+    )
+    assert_close(outputs(grid), outputs(plain))
+
+
+@pytest.mark.slow
+def test_an_lstm_on_a_grid_moves_with_its_input():
+    cell = comp.ConvLSTM((9, 9), 1, 2, key=KEY)
+
+    def after_two_steps(row, column):
+        u = jnp.zeros((9, 9)).at[row, column].set(1.0).ravel()
+        mem, _ = cell.update(cell.begin(), u)
+        return np.asarray(cell.update(mem, u)[1]).reshape(2, 9, 9)
+
+    rest = after_two_steps(0, 0)[:, 6, 6]
+    here, there = after_two_steps(3, 4), after_two_steps(4, 5)
+    # Within the reach of two kernels; the borders are out of it.
+    assert_close(here[:, 1:6, 2:7], there[:, 2:7, 3:8])
+    assert abs(here[:, 3, 4] - rest).max() > 1e-3
+    assert_close(here[:, 6, 6], rest)
+
+
 # --- the leaky network --------------------------------------------------------------------------
 
 SIGN = [1, 1, 1, 1, -1]
