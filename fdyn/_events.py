@@ -203,6 +203,11 @@ def check_delays(model: AbstractComponent) -> None:
     for node in model.nodes.values():
         check_delays(node)
     for name, p in model.projections.items():
+        if p.plasticity is not None and p.plasticity.continuous:
+            raise ValueError(
+                f"solve: the {type(p.plasticity).__name__} of the projection {name!r} changes the "
+                "weights all the time, for which it needs a time grid. Use simulate."
+            )
         if p.delayed:
             what = "delays in its connectivity"
             if p.delay != 0.0:

@@ -226,7 +226,7 @@ class Network(AbstractComponent):
         found: dict = {}
         for name, p in sorted(self.projections.items()):
             spikes = None if p.synapse.graded else self._arriving(p, mem, name, sent, found)
-            y[name], mem[name], spikes = p.receive(
+            y[name], mem[name], released = p.receive(
                 y[name],
                 mem[name],
                 spikes,
@@ -236,9 +236,11 @@ class Network(AbstractComponent):
                 key=child_key(key, name),
             )
             if p.kicks and not p.delayed:
-                dv = self._zeros(p.post, y) + Arrivals(p.connect, spikes, mem[name].get("weight"))
+                dv = self._zeros(p.post, y) + Arrivals(p.connect, released, mem[name].get("weight"))
                 y = self._kick(p.post, y, mem, dv)
             if p.plasticity is not None:
+                s_post = None if p.plasticity.graded else self._fired(name, p, out, found)
+                spikes = (spikes, s_post)
                 y[name], mem[name] = self._learn(name, p, y, mem, out, spikes, dt, key)
         return y, mem, out
 
@@ -252,8 +254,29 @@ class Network(AbstractComponent):
             found[wait] = find_events(spikes)
         return found[wait]
 
+    def _fired(self, name: str, p: Projection, out: dict, found: dict) -> Any:
+        """The postsynaptic spikes of this instant, `Events`."""
+        if p.post not in found:
+            outputs = _tree.get(out, _tree.split(p.post))
+            if "spike" not in outputs:
+                raise ValueError(
+                    f"projection {name!r}: a {type(p.plasticity).__name__} learns from spikes, "
+                    f"which post = {p.post!r} does not have: it has the outputs "
+                    f"{', '.join(sorted(outputs))}."
+                )
+            found[p.post] = find_events(outputs["spike"])
+        return found[p.post]
+
     def _learn(
-        self, name: str, p: Projection, y: dict, mem: dict, out: dict, s_pre: Any, dt: Any, key: Any
+        self,
+        name: str,
+        p: Projection,
+        y: dict,
+        mem: dict,
+        out: dict,
+        spikes: tuple[Any, Any],
+        dt: Array,
+        key: Array,
     ) -> tuple[dict, dict]:
         """The weights of a projection after the spikes of this instant."""
         assert p.plasticity is not None
@@ -263,11 +286,8 @@ class Network(AbstractComponent):
             "post": self._activity(p.post, y),
             "modulator": None if modulator is None else self._output(name, modulator, out),
         }
-        if s_pre is None:
-            s_pre = u["pre"]
-        s_post = _tree.get(out, _tree.split(p.post))["spike"]
         key = child_key(key, name)
-        return p.learn(y[name], mem[name], s_pre, s_post, u, dt=dt, key=key)
+        return p.learn(y[name], mem[name], *spikes, u, dt=dt, key=key)
 
     def _neuron(self, path: str) -> AbstractNeuron:
         node, _ = find(self, path, "post")
@@ -355,8 +375,10 @@ def unit_of(model: Any, path: tuple[str, ...]) -> str:
                 node = node.nodes[name]
                 continue
             p = node.projections[name]
-            parts = {"release": p.release, "plasticity": p.plasticity}
-            node = parts.get(path[i + 1] if i + 1 < len(path) else "") or p.synapse
+            part = {"release": p.release, "plasticity": p.plasticity}.get((*path, "")[i + 1])
+            if part is not None:
+                return part.units.get(".".join(path[i + 2 :]), "1")
+            node = p.synapse
         elif name in getattr(node, "channels", {}):
             node = node.channels[name]
         elif name == "ions" and path[i + 1 : i + 2] and path[i + 1] in getattr(node, "ions", {}):

@@ -21,9 +21,12 @@ from .components import (
     Args,
     Arrivals,
     Delta,
+    Synapses,
 )
-from .sparse import AbstractConnectivity, FractionalDelay, find_events
+from .components._plasticity._base import check_rule
+from .sparse import AbstractConnectivity, FractionalDelay, Procedural, SynapseIndex, find_events
 from .sparse._delay import is_common, longest, steps_of_delay
+from .sparse._plastic import listed_by, one_per_synapse, read_before
 
 # What a projection has in `y`, and in `mem`, beside the variables of the synapse.
 PARTS = ("release", "plasticity")
@@ -50,7 +53,8 @@ class Projection(eqx.Module):
     - `release`: what a spike releases, for example short-term plasticity; `None` for the spike
       itself.
     - `plasticity`: the rule by which the weights learn, starting from those of `connect`; `None`
-      for fixed weights.
+      for fixed weights. Where the format lists its synapses by one side only, the constructor
+      sorts them by the other, too, outside of `jax.jit`. There can be no delays per synapse.
     - `align`: `"post"` holds the state of the synapse once per postsynaptic unit, `"pre"` once per
       presynaptic unit and sums what it conducts through `connect` at every step. Default: `"post"`
       for synapses that are linear, `"pre"` for the others, which can only be held there.
@@ -94,6 +98,9 @@ class Projection(eqx.Module):
     _part: FractionalDelay | None
     # The length of a ring is structure too, also where the delays themselves are traced.
     _longest: float | None = eqx.field(static=True)
+    # Where the synapses that learn are found by a side by which `connect` does not list them.
+    _by_pre: SynapseIndex | None
+    _by_post: SynapseIndex | None
 
     def __init__(
         self,
@@ -128,6 +135,12 @@ class Projection(eqx.Module):
             )
         self.at_pre = only_pre or align == "pre"
         self._check_delta()
+        self._by_pre = self._by_post = None
+        if self.plasticity is not None:
+            self._check_plasticity(self.plasticity)
+            by_pre, by_post = listed_by(connect, "pre"), listed_by(connect, "post")
+            self._by_pre = None if by_pre is connect else by_pre
+            self._by_post = None if by_post is connect else by_post
 
     def _check_parts(self):
         for name, kind, optional in (
@@ -177,6 +190,33 @@ class Projection(eqx.Module):
                 "spike cannot act on the threshold of its own instant."
             )
 
+    def _check_plasticity(self, rule: AbstractPlasticity):
+        name, own = type(rule).__name__, self.connect.delay
+        if isinstance(self.connect, Procedural):
+            raise ValueError(
+                f"Projection: a {name} needs stored weights, but the synapses of a Procedural are "
+                "generated at every use: list them, for example with to_csr()."
+            )
+        if rule.graded != self.synapse.graded:
+            what = "the activity of both sides" if rule.graded else "spikes"
+            kind = "" if rule.graded else "not "
+            raise ValueError(
+                f"Projection: a {name} learns from {what}, so 'synapse' must {kind}be graded (such "
+                f"as Activity), got {type(self.synapse).__name__}."
+            )
+        if rule.graded and self.delayed:
+            raise ValueError(
+                f"Projection: a {name} compares the activities of both sides at the same instant: "
+                "leave out the delay."
+            )
+        if own is not None and not is_common(own):
+            raise ValueError(
+                f"Projection: a {name} needs one delay of all synapses, since a presynaptic spike "
+                "counts when it arrives. Give 'delay' here instead of delays to the connectivity, "
+                "or make one projection for each delay."
+            )
+        check_rule(rule, self.connect)
+
     @property
     def delay(self) -> float | FractionalDelay:
         """The delay of all its synapses, ms."""
@@ -218,7 +258,7 @@ class Projection(eqx.Module):
         if self.plasticity is not None:
             start = self.plasticity.init(self.connect)
             y["plasticity"], mem["plasticity"] = start.y, start.mem
-            mem["weight"] = jnp.asarray(self.connect.weight)
+            mem["weight"] = one_per_synapse(self.connect)
         lags = [steps_of_delay(self.delay, dt, f"the delay of {name}")]
         if self.connect.delay is not None:
             what = f"the delay of the connectivity of {name}"
@@ -342,17 +382,25 @@ class Projection(eqx.Module):
         return y, mem, spikes
 
     def learn(
-        self, y: dict, mem: dict, s_pre: Any, s_post: Array, u: dict, *, dt: Array, key: Array
+        self, y: dict, mem: dict, s_pre: Any, s_post: Any, u: dict, *, dt: Array, key: Array
     ) -> tuple[dict, dict]:
         """Change the weights."""
-        assert self.plasticity is not None
-        weight, own, kept = self.plasticity.learn(
-            mem["weight"],
+        rule = self.plasticity
+        assert rule is not None
+        by_pre = self.connect if self._by_pre is None else self._by_pre
+        by_post = self.connect if self._by_post is None else self._by_post
+        weight, readers = mem["weight"], [*jax.tree.leaves(self._own(y))]
+        readers += [mem[name] for name in ("ring", "conducted") if name in mem]
+        readers += [u["post"]] if self.kicks or self.at_pre else []
+        for reader in readers:
+            weight = read_before(weight, reader)
+        weight, own, kept = rule.learn(
+            weight,
             y["plasticity"],
             Args(mem["plasticity"], u),
             s_pre,
             s_post,
-            connect=self.connect,
+            synapses=Synapses(by_pre, by_post, (rule.w_min, rule.w_max)),
             dt=dt,
             key=child_key(key, "plasticity"),
         )

@@ -108,6 +108,15 @@ from ._neurons._reset import SoftReset as SoftReset
 from ._neurons._spike_response import SpikeResponse as SpikeResponse
 from ._neurons._wang_buzsaki import WangBuzsaki as WangBuzsaki
 from ._plasticity._base import AbstractPlasticity as AbstractPlasticity
+from ._plasticity._base import Synapses as Synapses
+from ._plasticity._inhibitory import InhibitorySTDP as InhibitorySTDP
+from ._plasticity._pair import PairSTDP as PairSTDP
+from ._plasticity._rate import BCM as BCM
+from ._plasticity._rate import Oja as Oja
+from ._plasticity._reward import RewardSTDP as RewardSTDP
+from ._plasticity._scaling import SynapticScaling as SynapticScaling
+from ._plasticity._triplet import TripletSTDP as TripletSTDP
+from ._plasticity._voltage import VoltageSTDP as VoltageSTDP
 from ._surrogate import AbstractSurrogate as AbstractSurrogate
 from ._surrogate import SuperSpike as SuperSpike
 from ._synapses._activity import Activity as Activity
@@ -166,6 +175,7 @@ __all__ = [
     "Alpha",
     "Args",
     "Arrivals",
+    "BCM",
     "CANDestexhe",
     "CANInoueStrowbridge",
     "COBA",
@@ -203,6 +213,7 @@ __all__ = [
     "HindmarshRose",
     "IhDestexhe",
     "IhHuguenardMcCormick",
+    "InhibitorySTDP",
     "IonShell",
     "IonState",
     "Izhikevich",
@@ -232,7 +243,9 @@ __all__ = [
     "NaPTimofeev",
     "NaTraubMiles",
     "NernstIon",
+    "Oja",
     "OrnsteinUhlenbeck",
+    "PairSTDP",
     "PartialReset",
     "PhaseEncoder",
     "PinskyRinzel",
@@ -244,6 +257,7 @@ __all__ = [
     "Ramp",
     "Readout",
     "Relay",
+    "RewardSTDP",
     "Sampled",
     "Sinusoid",
     "SoftReset",
@@ -254,8 +268,12 @@ __all__ = [
     "Steps",
     "StochasticRelease",
     "SuperSpike",
+    "Synapses",
+    "SynapticScaling",
+    "TripletSTDP",
     "TsodyksMarkram",
     "VanillaRNN",
+    "VoltageSTDP",
     "WangBuzsaki",
     "WhiteNoise",
     "as_affine",

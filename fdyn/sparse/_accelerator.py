@@ -71,14 +71,15 @@ def accelerated_update(platform: str, reference: Callable) -> Callable:
     backend = BACKENDS[platform]
 
     @wraps(reference)
-    def body(w, s, x, low, high, index, count, partners, *rest):
+    def body(w, s, x, low, high, origin, power, index, count, partners, *rest, scaled):
         arrays = (w, s, x, low, high, index, count, partners, *rest)
         positions, row_start = (None, None, *rest)[-2:]
         reason = pallas_kernels.why_not(
             backend, w.dtype, partners, row_start, positions=positions, resident=x.size
         )
-        if not _pallas.value or reason or low.size > 1 or high.size > 1:
-            return reference(*arrays)
+        if not _pallas.value or reason or low.size > 1 or high.size > 1 or scaled:
+            law = (low, high, origin, power)
+            return reference(w, s, x, *law, index, count, partners, *rest, scaled=scaled)
         return kernel(*arrays)
 
     @jax.custom_batching.sequential_vmap

@@ -15,6 +15,7 @@ import rows_cells
 import rows_channels
 import rows_inputs
 import rows_neurons
+import rows_plasticity
 import rows_synapses
 from helpers import assert_close
 from row import N, Row, no_variation, vector
@@ -31,6 +32,7 @@ ROWS = [
     *rows_channels.ROWS,
     *rows_inputs.ROWS,
     *rows_neurons.ROWS,
+    *rows_plasticity.ROWS,
     *rows_synapses.ROWS,
 ]
 SOLVERS = [sol.ExponentialEuler, sol.RK4, sol.EulerMaruyama]

@@ -143,15 +143,17 @@ def test_the_product_of_the_lowering(platform, shift, step_by_step):
 @pytest.mark.slow
 @pytest.mark.parametrize("platform", CALLS)
 def test_the_update_of_the_lowering(platform, step_by_step):
-    def reference(w, s, x, low, high, index, count, partners, indptr):
-        raise AssertionError("the kernel takes this")
+    def reference(w, s, x, low, high, origin, power, index, count, partners, indptr, *, scaled):
+        assert scaled, "the kernel takes this"
+        return w
 
     body = accelerated_update(platform, reference)
-    assert list(inspect.signature(body).parameters)[-1] == "indptr"
-    bounds = (jnp.full((1,), x, "float32") for x in (-1, 1))
+    assert list(inspect.signature(body).parameters)[-2:] == ["indptr", "scaled"]
+    law = (jnp.full((1,), x, "float32") for x in (-1, 1, 0))
     events = find_events(SPIKES)
-    args = (*bounds, events.index, events.count, CSR.indices, CSR.indptr)
-    got = body(CSR.weight, SPIKES, TRACE, *args)
+    args = (*law, jnp.float32(1), events.index, events.count, CSR.indices, CSR.indptr)
+    got = body(CSR.weight, SPIKES, TRACE, *args, scaled=False)
+    assert_allclose(body(CSR.weight, SPIKES, TRACE, *args, scaled=True), CSR.weight)
     expected = update_on_pre(CSR, CSR.weight, SPIKES, TRACE, **BOUNDS)
     assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
 

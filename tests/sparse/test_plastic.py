@@ -152,6 +152,52 @@ def test_indices_of_64_bits(side, format):
     np.testing.assert_allclose(new, oracle(w, s, x), rtol=1e-14, atol=1e-14)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("native", [True, False])
+@pytest.mark.parametrize("power", [0.0, 0.4, 1.0, 2.0])
+@every_format
+@both_sides
+def test_changes_that_depend_on_the_weight(side, format, power, native):
+    update, (w, s, x), _ = case(side, format)
+    _, rows, cols = make(format)
+    w.flat[3] = HIGH  # at the origin, where nothing changes
+    for origin in (HIGH, np.random.default_rng(4).normal(size=w.shape)):
+        flat, o = w.ravel(), np.broadcast_to(origin, w.shape).ravel()
+        a, b = (s[rows], x[cols]) if side == "pre" else (s[cols], x[rows])
+        moved = flat + a * b * np.sign(flat - o) * abs(flat - o) ** power
+        expected = np.where(a != 0, np.clip(moved, LOW, HIGH), flat).reshape(w.shape)
+        with use_native(native):
+            run = jax.jit(lambda w, o: update(w, s, x, low=LOW, high=HIGH, origin=o, power=power))
+            np.testing.assert_allclose(run(w, origin), expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 1.5])
+def test_derivatives_of_changes_that_depend_on_the_weight(power):
+    update, (w, s, x), _ = case("post", CSR)
+
+    def loss(w, origin, power):
+        return jnp.sum(update(w, s, x, origin=origin, power=power) ** 2)
+
+    for v in (1.0, 0.3):
+        gradient = jax.jit(jax.grad(loss, (0, 1, 2)))(w, v, power)
+        h, e = 1e-6, np.zeros(w.shape)
+        e[5] = h
+        # Powers cannot be negative, so at zero the difference is one-sided.
+        back = min(h, power)
+        slopes = (
+            (loss(w + e, v, power) - loss(w - e, v, power)) / (2 * h),
+            (loss(w, v + h, power) - loss(w, v - h, power)) / (2 * h),
+            (loss(w, v, power + h) - loss(w, v, power - back)) / (h + back),
+        )
+        found = (gradient[0][5], *gradient[1:])
+        np.testing.assert_allclose(found, slopes, rtol=1e-4, atol=1e-7)
+    # At the origin, and with none within reach.
+    flat = jnp.full(w.shape, 0.25)
+    assert all(np.isfinite(g).all() for g in jax.grad(loss, (0, 1, 2))(flat, 0.25, power))
+    assert all(np.isfinite(g).all() for g in jax.grad(loss, (0, 2))(flat, np.inf, 0.0))
+
+
 @every_format
 @both_sides
 def test_bounds_per_synapse_and_none(side, format):
@@ -344,6 +390,11 @@ def test_mistakes():
         update_on_pre(conn, w, s, x, low=jnp.zeros(2))
     with pytest.raises(ValueError, match="expected `low` <= `high`, given low = 1.0, high = 0.0"):
         update_on_pre(conn, w, s, x, low=1.0, high=0.0)
+    with pytest.raises(ValueError, match=r"`origin` has shape \(2,\)"):
+        update_on_pre(conn, w, s, x, origin=jnp.zeros(2))
+    for power in (-1.0, np.nan, jnp.ones(2)):
+        with pytest.raises(ValueError, match="`power` is .*, expected one number from 0 on"):
+            update_on_pre(conn, w, s, x, origin=0.0, power=power)
     with pytest.raises(ValueError, match="`by` is 'column'"):
         SynapseIndex(conn, by="column")
     with pytest.raises(ValueError, match="a Dense has no list of synapses"):
