@@ -89,7 +89,8 @@ def connectivity(key: jax.Array, scale: float) -> CSR:
     begin = np.cumsum(counts.ravel()) - counts.ravel()
     begin = begin.reshape(counts.shape)
     n = int(counts.sum())
-    targets, w, d = np.empty(n, np.int32), np.empty(n, np.float32), np.empty(n, np.float32)
+    dtype = jax.numpy.result_type(float)
+    targets, w, d = np.empty(n, np.int32), np.empty(n, dtype), np.empty(n, dtype)
     for pre, post in list(parts):
         part = parts.pop((pre, post))
         rows = slice(first[pre], first[pre + 1])
