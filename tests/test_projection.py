@@ -181,7 +181,6 @@ def late(kind, rng):
     between = rng.uniform(0.0, 30.0, (N_PRE, N_POST))
     return {
         "none": (0.0, None, 0 * own),
-        "single": (0.0, own * DT, own),
         "both": (0.7, own * DT, own + 7),
         "fractional": (0.3, FractionalDelay(between * DT), between + 3),
     }[kind]
@@ -191,8 +190,7 @@ def late(kind, rng):
     ("delays", "released"),
     [
         ("none", False),
-        pytest.param("both", False, marks=pytest.mark.slow),
-        pytest.param("single", True, marks=pytest.mark.slow),
+        pytest.param("both", True, marks=pytest.mark.slow),
         pytest.param("fractional", False, marks=pytest.mark.slow),
     ],
 )
@@ -412,7 +410,6 @@ def many_kinds(n: int = 3, **scales) -> Network:
             "nmda": Projection("a", "b", Dense(weight, delay=own), NMDA(), MgBlock(), 0.3),
             "dual": Projection("a", "b", Dense(weight), DualExponential(), COBA(), release=stp),
             "gap": Projection("b", "b", Dense(w), Activity(), Diffusive(), 0.5),
-            "graded": Projection("a", "b", Dense(w, delay=own), Graded(v_half=-55.0), COBA(-80.0)),
         },
     )
 
