@@ -21,7 +21,7 @@ class ExponentialIF(AbstractResetNeuron):
       v \ge v_\mathrm{peak}:\ \text{spike, reset, held for } t_\mathrm{ref}$$
 
     The input $u$ (pA) may be an `Affine` in $v$. The exponential is evaluated at no more than
-    `v_peak`, above which no neuron stays.
+    `5 delta_t` above `v_peak`, where no neuron stays.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
     `tau`: ms, 10; `r`: Gohm, 1; `v_rest`: mV, -65; `v_t`: mV, -59.9, the voltage of the least
@@ -74,7 +74,7 @@ class ExponentialIF(AbstractResetNeuron):
 
     def dynamics(self, y: dict, u: Affine) -> dict:
         """The leak, the upstroke and the input."""
-        v = jnp.minimum(y["v"], self.v_peak)
+        v = jnp.minimum(y["v"], self.v_peak + 5 * self.delta_t)
         rise = self.delta_t * jnp.exp((v - self.v_t) / self.delta_t)
         return {"v": (Affine(-1.0, self.v_rest + rise) + u * self.r) / self.tau}
 
@@ -102,7 +102,7 @@ class AdEx(AbstractResetNeuron):
       \ v \text{ held for } t_\mathrm{ref}$$
 
     The input $u$ (pA) may be an `Affine` in $v$ (conductances, nS). What depends on the voltage is
-    evaluated at no more than `v_peak`, above which no neuron stays.
+    evaluated at no more than `5 delta_t` above `v_peak`, where no neuron stays.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
     `c`: pF, 281; `g_l`: nS, 30; `e_l`: mV, -70.6; `v_t`: mV, -50.4; `delta_t`: mV, 2; `a`: nS, 4,
@@ -158,7 +158,7 @@ class AdEx(AbstractResetNeuron):
 
     def dynamics(self, y: dict, u: Affine) -> dict:
         """The leak, the upstroke, the adaptation and the input."""
-        v = jnp.minimum(y["v"], self.v_peak)
+        v = jnp.minimum(y["v"], self.v_peak + 5 * self.delta_t)
         rise = self.g_l * self.delta_t * jnp.exp((v - self.v_t) / self.delta_t)
         membrane = Affine(-self.g_l, self.g_l * self.e_l + rise - y["w"])
         return {

@@ -21,9 +21,9 @@ class Izhikevich(AbstractResetNeuron):
     $$v \ge v_\mathrm{peak}:\ \text{spike},\ v \leftarrow c,\
       u_\mathrm{rec} \leftarrow u_\mathrm{rec} + d,\ v \text{ held for } t_\mathrm{ref}$$
 
-    The input $u$ (mV/ms) may be an `Affine` in $v$. What depends on the voltage is evaluated at no
-    more than `v_peak`, above which no neuron stays. In the units of a membrane the same model is
-    `AdaptiveQIF`.
+    The input $u$ (mV/ms) may be an `Affine` in $v$. What depends on the voltage is evaluated no
+    further above `v_peak` than `c` lies below, where no neuron stays. In the units of a membrane
+    the same model is `AdaptiveQIF`.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`, and
     their defaults spike regularly. `a`: 1/ms, 0.02; `b`: 1/ms, 0.2; `c`: mV, -65; `d`: mV/ms, 8;
@@ -77,7 +77,7 @@ class Izhikevich(AbstractResetNeuron):
 
     def dynamics(self, y: dict, u: Affine) -> dict:
         """The parabola, the recovery and the input."""
-        v = jnp.minimum(y["v"], self.v_peak)
+        v = jnp.minimum(y["v"], 2 * self.v_peak - self.c)
         parabola = (self.p2 * v + self.p1) * v + self.p0
         return {"v": u + (parabola - y["u"]), "u": Affine(-self.a, self.a * self.b * v)}
 

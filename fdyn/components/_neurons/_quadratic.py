@@ -26,8 +26,9 @@ class QIF(AbstractResetNeuron):
       + \sigma\sqrt{\tau}\,\xi(t);\qquad
       v \ge v_\mathrm{peak}:\ \text{spike, reset, held for } t_\mathrm{ref}$$
 
-    The input $u$ (pA) may be an `Affine` in $v$. The parabola is evaluated at no more than
-    `v_peak`, above which no neuron stays. With `v_rest=0, v_c=0, k=1` it is $\tau\dot v = v^2 + u$.
+    The input $u$ (pA) may be an `Affine` in $v$. The parabola is evaluated no further
+    above `v_peak` than `v_reset` lies below, where no neuron stays. With `v_rest=0, v_c=0, k=1` it
+    is $\tau\dot v = v^2 + u$.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
     `tau`: ms, 20; `k`: 1/mV, 0.04; `r`: Gohm, 1; `v_rest`: mV, -65; `v_c`: mV, -50, from where it
@@ -79,7 +80,7 @@ class QIF(AbstractResetNeuron):
 
     def dynamics(self, y: dict, u: Affine) -> dict:
         """The parabola and the input."""
-        v = jnp.minimum(y["v"], self.v_peak)
+        v = jnp.minimum(y["v"], 2 * self.v_peak - self.v_reset)
         return {"v": (u * self.r + _parabola(v, self.k, self.v_rest, self.v_c)) / self.tau}
 
     def diffusion(self, t: Array, y: dict, args: Args) -> dict | None:
@@ -107,7 +108,8 @@ class AdaptiveQIF(AbstractResetNeuron):
 
     In the notation of Izhikevich 2007 $w$ is $u$, $1/\tau_w$ is $a$, $a$ is $b$, $v_\mathrm{reset}$
     is $c$ and $b$ is $d$. The input $u$ (pA) may be an `Affine` in $v$ (conductances, nS). What
-    depends on the voltage is evaluated at no more than `v_peak`, above which no neuron stays.
+    depends on the voltage is evaluated no further above `v_peak` than `v_reset` lies below, where
+    no neuron stays.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`, and
     their defaults are a regular spiking cell of the neocortex. `c`: pF, 100; `k`: nS/mV, 0.7;
@@ -163,7 +165,7 @@ class AdaptiveQIF(AbstractResetNeuron):
 
     def dynamics(self, y: dict, u: Affine) -> dict:
         """The parabola, the adaptation and the input."""
-        v = jnp.minimum(y["v"], self.v_peak)
+        v = jnp.minimum(y["v"], 2 * self.v_peak - self.v_reset)
         parabola = _parabola(v, self.k, self.v_rest, self.v_c)
         return {
             "v": (parabola + u - y["w"]) / self.c,
