@@ -32,7 +32,7 @@ RISE, DECAY = 1e-3 / 1.5, 5e-3 / 1.5  # 1/ms
 # in which a synapse is seen. These keep the sums of 6,394 chemical contacts and 887 junctions of
 # Varshney et al. 2011, PLoS Comput. Biol. 7:e1001066.
 CONTACT, CHEMICAL, ELECTRICAL = 0.1, 6394, 887
-STIMULUS = 2.0  # pA into each of the two neurons
+STIMULUS = 10.0  # pA into each of the two neurons
 ON, OFF, END, DT = 500.0, 2500.0, 4500.0, 0.1  # ms
 
 
@@ -104,10 +104,10 @@ def network(connect: dict[str, CSR], rest: np.ndarray) -> Network:
 
 def run(net: Network, current: np.ndarray, duration: float, every: int = 20) -> Recording:
     """Simulate with a current (pA) into each neuron from `ON` to `OFF`."""
-    current = jnp.asarray(current, float)
+    shown = jnp.asarray(current, float)
 
     def stimulus(t: Array) -> Array:
-        return jnp.where((t > ON - DT / 2) & (t < OFF - DT / 2), current, 0.0)
+        return jnp.where((t > ON - DT / 2) & (t < OFF - DT / 2), shown, 0.0)
 
     return simulate(
         net,
@@ -122,7 +122,8 @@ def run(net: Network, current: np.ndarray, duration: float, every: int = 20) -> 
 def patterns(v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Principal components of voltages `[time, neurons]`: shares, courses and loadings."""
     u, s, vt = np.linalg.svd(v - v[0], full_matrices=False)
-    return s**2 / np.sum(s**2), u * s, vt
+    sign = np.sign(vt.sum(axis=1))
+    return s**2 / np.sum(s**2), u * s * sign, vt * sign[:, None]
 
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
@@ -176,7 +177,7 @@ def draw(t: np.ndarray, change: np.ndarray, neurons: list[dict], found: tuple, o
     names = [x["name"] for x in neurons]
     for name in ("PLML", "AVDL", "AVBL", "AVAL", "DB04", "VB06", "DD03"):
         axes[0, 1].plot(t, change[:, names.index(name)], label=name)
-    axes[0, 1].set(xlabel="time (ms)", ylabel="change of the potential (mV)")
+    axes[0, 1].set(xlabel="time (ms)", ylabel="change of the potential (mV)", yscale="symlog")
     axes[0, 1].legend(frameon=False, ncols=2, fontsize=8)
     times, share, course, loading = found
     for k in range(2):
@@ -186,7 +187,9 @@ def draw(t: np.ndarray, change: np.ndarray, neurons: list[dict], found: tuple, o
     axes[1, 0].set(xlabel="time (ms)", ylabel="course (mV)", title="of all motor neurons")
     motor = [x["name"] for x in neurons if x["group"] == "motor neurons"]
     classes = [(k, n.rstrip("0123456789")) for k, n in enumerate(motor)]
-    starts = [k for k, c in classes if k == 0 or c != classes[k - 1][1]]
+    firsts = [k for k, c in classes if k == 0 or c != classes[k - 1][1]]
+    # Of the classes with many members, which are those of the ventral cord.
+    starts = [k for k, end in zip(firsts, [*firsts[1:], len(motor)], strict=True) if end - k > 4]
     axes[1, 1].set_xticks(starts, [classes[k][1] for k in starts], rotation=90, fontsize=7)
     axes[1, 1].set(xlabel="class of motor neuron", ylabel="loading")
     for ax in axes[1]:

@@ -228,15 +228,18 @@ def draw(results: dict[float, list[Trial]], shown: Recording, out: Path) -> None
     axes[1, 0].errorbar(place, right, error, fmt="o", color="black", label=f"{n} trials each")
     x = np.geomspace(1.6, 100, 200)
     axes[1, 0].plot(x, weibull(x, 9.2, 1.5), color="0.5", label="Wang 2002: Weibull 9.2 %, 1.5")
-    axes[1, 0].set(xscale="log", xlabel="coherence (%), 0 at the left", ylabel="correct")
+    axes[1, 0].set(xscale="log", xlabel="coherence (%)", ylabel="correct")
     axes[1, 0].legend(frameon=False)
     for c, p, found in zip(coherence, place, results.values(), strict=True):
         times = np.array([t.time for t in found if t.correct])
         axes[1, 1].plot(np.full(times.size, p), times, "o", color="0.7", ms=3)
         if np.isfinite(times).any():
             axes[1, 1].plot(p, np.nanmean(times), "ko", label="mean" if c == 51.2 else None)
-    axes[1, 1].set(xscale="log", xlabel="coherence (%), 0 at the left", ylabel="time to 15 Hz (ms)")
+    axes[1, 1].set(xscale="log", xlabel="coherence (%)", ylabel="time to 15 Hz (ms)")
     axes[1, 1].legend(frameon=False)
+    for ax in axes[1]:
+        ax.set_xticks(place, [f"{c:g}" for c in coherence])
+        ax.minorticks_off()
     save(fig, out, "wang2002.png")
 
 
