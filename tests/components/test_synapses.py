@@ -193,7 +193,9 @@ def test_receptors_follow_the_papers_equations(burst):
         ("nmda", "sx"),
     ):
         exact = kinetics(name, times, total)
-        np.testing.assert_allclose([end[f"{name}.{p}"] for p in parts], exact, rtol=2e-5, atol=1e-12)
+        np.testing.assert_allclose(
+            [end[f"{name}.{p}"] for p in parts], exact, rtol=2e-5, atol=1e-12
+        )
     since = total - times
     alpha = (since / 2 * np.exp(1 - since / 2)).sum()
     np.testing.assert_allclose(end["alpha.g"], alpha, rtol=1e-5)
