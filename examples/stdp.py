@@ -50,9 +50,9 @@ def measure(times: np.ndarray, start: float, stop: float) -> tuple[float, float]
 
 def main(argv: list[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--duration", type=float, default=300.0, help="s")
+    parser.add_argument("--duration", type=float, default=150.0, help="s")
     parser.add_argument("--rate", type=float, default=20.0, help="of the inputs, Hz")
-    parser.add_argument("--a-plus", type=float, default=0.02, help="part of the largest weight")
+    parser.add_argument("--a-plus", type=float, default=0.008, help="part of the largest weight")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder of the picture")
     parser.add_argument("--quick", action="store_true", help="a short run")
