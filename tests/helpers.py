@@ -11,7 +11,14 @@ from jax import monitoring
 from jax.sharding import AbstractDevice, AbstractMesh, AxisType, use_abstract_mesh
 
 from fdyn import Network, Projection
-from fdyn.components import COBA, KHH, LIF, ConductanceBased, Exponential, Leak, NaHH, PoissonInput
+from fdyn.components import (
+    COBA,
+    LIF,
+    ConductanceBased,
+    Exponential,
+    PoissonInput,
+    hodgkin_huxley,
+)
 from fdyn.sparse import OneToOne, fixed_probability
 
 _TRACE = "/jax/core/compile/jaxpr_trace_duration"
@@ -20,7 +27,7 @@ _COMPILE = "/jax/core/compile/backend_compile_duration"
 
 def squid(n: int = 1, **kwargs) -> ConductanceBased:
     """The neuron of Hodgkin & Huxley 1952."""
-    return ConductanceBased(n, {"na": NaHH(), "k": KHH(), "leak": Leak()}, **kwargs)
+    return hodgkin_huxley(n, **kwargs)
 
 
 def recurrent(n: int = 8) -> Network:

@@ -9,11 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 from cases import case
 from helpers import squid
-from ref_models import QIF, AdEx, Equation, Izhikevich, Theta, numbers, pulse
+from ref_models import Equation, Theta, numbers, pulse
 from reference_rows import Row, covers
 
 from fdyn import Args, Solution, simulate, solve, vector_field
-from fdyn.components import LIF, AbstractComponent, ConstantInput, MorrisLecar
+from fdyn.components import (
+    LIF,
+    QIF,
+    AbstractComponent,
+    AdEx,
+    ConstantInput,
+    FitzHughNagumo,
+    HindmarshRose,
+    Izhikevich,
+    MorrisLecar,
+)
 from fdyn.solvers import RK4, AbstractStepSolver, solve_ode
 
 TIGHT = {"rtol": 1e-11, "atol": 1e-12}
@@ -142,33 +152,22 @@ def ml_snic() -> list[Row]:
     return morris_lecar("ode_ml_snic_I42")
 
 
-def fitzhugh_nagumo(t, x, p):
-    v, w = x
-    return jnp.stack([v - v**3 / 3 - w + p["I"], p["eps"] * (v + p["a"] - p["b"] * w)])
-
-
-def hindmarsh_rose(t, x, p):
-    x, y, z = x
-    return jnp.stack(
-        [
-            y - p["a"] * x**3 + p["b"] * x**2 - z + p["I"],
-            p["c"] - p["d"] * x**2 - y,
-            p["r"] * (p["s"] * (x - p["xR"]) - z),
-        ]
-    )
-
-
-def oscillator(name: str, f: Any) -> list[Row]:
+def oscillator(name: str, kind: type, renamed: dict[str, str], names: str) -> list[Row]:
     c = case(name)
-    p = {k: numbers(v) for k, v in c["parameters"].items()}
-    rows = upward(c, Equation(f, c["initial"], p, watch=True), "x", lambda y: y["x"])
+    p = {renamed.get(k, k): v for k, v in c["parameters"].items()}
+    u = numbers(p.pop("I"))
+    model = kind(1, **p, **{f"{k}_init": x for k, x in zip(names, c["initial"], strict=True)})
+    state = lambda y: [y[k][0] for k in names]  # noqa: E731
+    rows = upward(c, model, names[0], state, u)
+    start, field = model.init(key=jax.random.key(0), dt=0.01), vector_field(model)
     t = [0.0, c["value"]["t_end"]]
     for method, options in (
         (diffrax.Tsit5(), {"rtol": 1e-9, "atol": 1e-10}),
         (RK4(), {"dt": 0.01}),
     ):
-        traj = solve_ode(f, numbers(c["initial"]), t, p, method, **options)
-        error = deviation(traj.ys[-1], c["value"]["final"])
+        traj = solve_ode(field, start.y, t, Args(start.mem, u), method, **options)
+        end = state(jax.tree.map(lambda x: x[-1], traj.ys))
+        error = deviation(end, c["value"]["final"])
         label = f"solve_ode, {type(method).__name__}"
         rows.append(Row(label, error, c["tolerance"]["final_atol"], "final state"))
     return rows
@@ -176,12 +175,12 @@ def oscillator(name: str, f: Any) -> list[Row]:
 
 @covers("ode_fhn_I0p5")
 def fhn() -> list[Row]:
-    return oscillator("ode_fhn_I0p5", fitzhugh_nagumo)
+    return oscillator("ode_fhn_I0p5", FitzHughNagumo, {"eps": "epsilon"}, "vw")
 
 
 @covers("ode_hindmarsh_rose_burst_I2")
 def hindmarsh_rose_burst() -> list[Row]:
-    return oscillator("ode_hindmarsh_rose_burst_I2", hindmarsh_rose)
+    return oscillator("ode_hindmarsh_rose_burst_I2", HindmarshRose, {"xR": "x_r"}, "xyz")
 
 
 # Neurons with a reset ---------------------------------------------------------------------------
@@ -205,7 +204,7 @@ def izhikevich(name: str) -> list[Row]:
     c = case(name)
     p, (v, u) = dict(c["parameters"]), c["initial"]
     assert p.pop("I") == "10.0 from t=10.0, 0 before"
-    return reset_neuron(c, Izhikevich(**p, v0=v, u0=u), 10.0, "vu")
+    return reset_neuron(c, Izhikevich(1, **p, v_init=v, u_init=u), 10.0, "vu")
 
 
 @covers("ode_izh_RS")
@@ -228,7 +227,11 @@ def adex(name: str) -> list[Row]:
     p = dict(c["parameters"])
     current, rest = p.pop("I").split(" ", 1)
     assert rest == "from t=10 ms"
-    return reset_neuron(c, AdEx(p, c["initial"]), float(current), "vw")
+    names = {"C": "c", "gL": "g_l", "EL": "e_l", "VT": "v_t", "DT": "delta_t", "tauw": "tau_w"}
+    names |= {"a": "a", "b": "b", "Vr": "v_reset", "Vcut": "v_peak"}
+    v, w = c["initial"]
+    model = AdEx(1, **{names[k]: x for k, x in p.items()}, v_init=v, w_init=w)
+    return reset_neuron(c, model, float(current), "vw")
 
 
 @covers("ode_adex_bg2005_step800")
@@ -281,11 +284,18 @@ def lif_rates() -> list[Row]:
     ]
 
 
+def normal_form(n: int, tau: float, v_peak: float, v_reset: float) -> QIF:
+    """tau dv/dt = v^2 + u, from the reset to the peak."""
+    return QIF(
+        n, tau=tau, k=1.0, v_rest=0.0, v_c=0.0, v_peak=v_peak, v_reset=v_reset, v_init=v_reset
+    )
+
+
 @covers("ode_qif_finite_period")
 def qif_period() -> list[Row]:
     c = case("ode_qif_finite_period")
     p, n = c["parameters"], len(c["parameters"]["I"])
-    model = QIF(tau=p["tau"], v_peak=p["Vp"], v_reset=p["Vr"], size=n)
+    model = normal_form(n, p["tau"], p["Vp"], p["Vr"])
     sol = solve(model, 320.0, inputs=ConstantInput(n, numbers(p["I"])), **TIGHT)
     error = deviation(intervals(sol, n), c["value"], relative=True)
     return [Row("solve, Tsit5", error, c["tolerance"]["rtol"])]

@@ -4,7 +4,7 @@ Statistics are compared in standard errors of the sample estimate, of which the 
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import diffrax
 import equinox as eqx
@@ -15,8 +15,8 @@ from cases import case
 from helpers import slope
 from reference_rows import Row, covers
 
-from fdyn import AbstractComponent, Affine, Spikes, State, param, simulate
-from fdyn.components import LIF, CommonNoise
+from fdyn import AbstractComponent, Affine, Spikes, State, simulate
+from fdyn.components import LIF, CommonNoise, ExponentialIF
 from fdyn.solvers import Diffrax, EulerMaruyama, ExponentialEuler, Milstein, StochasticHeun
 from fdyn.solvers import solve_sde as sde
 
@@ -297,44 +297,21 @@ def noisy_lif() -> list[Row]:
     ]
 
 
-class EIF(AbstractComponent):
-    """The exponential integrate-and-fire neuron of the case."""
-
-    units: ClassVar[dict[str, str]] = {}
-    size: int
-    mu: jax.Array = param(unit="mV", doc="mean drive")
-    sigma: jax.Array = param(unit="mV", doc="strength of the noise")
-    p: dict = eqx.field(static=True, default_factory=dict)
-
-    def init(self, *, key, dt):
-        v = jnp.full(self.size, self.p["Vr"])
-        return State({"v": v}, {"held": jnp.zeros_like(v)})
-
-    def flow(self, t, y, args):
-        p, v = self.p, y["v"]
-        rate = (self.mu - v + p["DT"] * jnp.exp((v - p["VT"]) / p["DT"])) / p["tau_ms"]
-        return {"v": jnp.where(args.mem["held"] > 0, 0.0, rate)}
-
-    def diffusion(self, t, y, args):
-        return {"v": jnp.where(args.mem["held"] > 0, 0.0, self.sigma / self.p["tau_ms"] ** 0.5)}
-
-    def jump(self, t, y, args, *, dt, key):
-        s = y["v"] >= self.p["Vcut"]
-        held = jnp.where(s, self.p["t_ref_ms"], jnp.maximum(args.mem["held"] - dt, 0))
-        held = jnp.round(held / dt) * dt
-        return (
-            {"v": jnp.where(s, self.p["Vr"], y["v"])},
-            {"held": held},
-            {"spike": s.astype(held.dtype)},
-        )
-
-
 @covers("sde_eif_rate")
 def noisy_eif() -> list[Row]:
     c = case("sde_eif_rate")
     p, v = dict(c["parameters"]), c["value"]
     mu, sigma = np.repeat(np.array(p.pop("mu_sigma_pairs"), float), 100, axis=0).T
-    found = rates(EIF(mu.size, mu, sigma, p), len(v), 5000.0, 0.02, solver=EulerMaruyama())
+    names = {"tau_ms": "tau", "VT": "v_t", "DT": "delta_t", "Vcut": "v_peak", "Vr": "v_reset"}
+    names |= {"t_ref_ms": "t_ref"}
+    neurons = ExponentialIF(
+        mu.size,
+        v_rest=mu,
+        sigma=sigma,
+        v_init=p["Vr"],
+        **{names[k]: x for k, x in p.items()},
+    )
+    found = rates(neurons, len(v), 5000.0, 0.02, solver=EulerMaruyama())
     error = [abs(len(x) / s / r - 1) for (x, s), r in zip(found, v, strict=True)]
     allowed = c["tolerance"]["monte_carlo_rtol"]
     return [Row("EulerMaruyama", float(max(error)), allowed, "rate, relative")]

@@ -5,10 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ref_models import QIF
 
 from fdyn import Network, Projection, solve
-from fdyn.components import COBA, LIF, ConstantInput, Exponential
+from fdyn.components import COBA, LIF, QIF, ConstantInput, Exponential
 from fdyn.sparse import Dense
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-11, "max_events": 24, "max_steps": 4000}
@@ -41,7 +40,16 @@ def lif_closed(p):
 
 
 def qif_by_solve(p, adjoint):
-    neuron = QIF(tau=p["tau"], v_peak=p["v_peak"], v_reset=p["v_reset"])
+    neuron = QIF(
+        1,
+        tau=p["tau"],
+        k=1.0,
+        v_rest=0.0,
+        v_c=0.0,
+        v_peak=p["v_peak"],
+        v_reset=p["v_reset"],
+        v_init=p["v_reset"],
+    )
     sol = solve(neuron, 100.0, inputs=p["u"], adjoint=adjoint, **TIGHT)
     return jnp.append(sol.spike_times("spike", 2)[0], sol["v"][-1, 0])
 
