@@ -117,11 +117,14 @@ def _located(kind, field, scale, guess, index, solver) -> BifurcationPoint:
     parts = tuple(jnp.asarray(x, field.ravel().dtype) for x in (z[:-1], z[-1], *rest))
     x, y, p, residual, jac = _refine(kind, field, jnp.asarray(scale), parts, solver)
     omega = float(abs(x[4])) if kind == "hopf" else None
+    jac = np.asarray(jac)
+    # A guess that leads nowhere is left out later.
+    lost = np.full(len(jac), np.nan + 0j)
     return BifurcationPoint(
         kind,
         float(p),
         field.unravel(y),
-        sorted_eigenvalues(np.asarray(jac)),
+        sorted_eigenvalues(jac) if np.isfinite(jac).all() else lost,
         omega,
         float(residual),
         index,

@@ -117,6 +117,21 @@ from ._plasticity._reward import RewardSTDP as RewardSTDP
 from ._plasticity._scaling import SynapticScaling as SynapticScaling
 from ._plasticity._triplet import TripletSTDP as TripletSTDP
 from ._plasticity._voltage import VoltageSTDP as VoltageSTDP
+from ._rates._balloon import BalloonWindkessel as BalloonWindkessel
+from ._rates._base import AbstractRate as AbstractRate
+from ._rates._electrodes import Electrodes as Electrodes
+from ._rates._epileptor import Epileptor as Epileptor
+from ._rates._jansen_rit import JansenRit as JansenRit
+from ._rates._kuramoto import Kuramoto as Kuramoto
+from ._rates._kuramoto import SineOutput as SineOutput
+from ._rates._kuramoto import SineSynapse as SineSynapse
+from ._rates._montbrio_pazo_roxin import MontbrioPazoRoxin as MontbrioPazoRoxin
+from ._rates._stuart_landau import StuartLandau as StuartLandau
+from ._rates._theta import ThetaNeuron as ThetaNeuron
+from ._rates._threshold_linear import ThresholdLinear as ThresholdLinear
+from ._rates._van_der_pol import VanDerPol as VanDerPol
+from ._rates._wilson_cowan import WilsonCowan as WilsonCowan
+from ._rates._wong_wang import WongWang as WongWang
 from ._surrogate import AbstractSurrogate as AbstractSurrogate
 from ._surrogate import SuperSpike as SuperSpike
 from ._synapses._activity import Activity as Activity
@@ -160,6 +175,7 @@ __all__ = [
     "AbstractPlasticity",
     "AbstractPopulation",
     "AbstractPulseSynapse",
+    "AbstractRate",
     "AbstractRelease",
     "AbstractReset",
     "AbstractResetNeuron",
@@ -176,6 +192,7 @@ __all__ = [
     "Args",
     "Arrivals",
     "BCM",
+    "BalloonWindkessel",
     "CANDestexhe",
     "CANInoueStrowbridge",
     "COBA",
@@ -197,6 +214,8 @@ __all__ = [
     "Diffusive",
     "DualExponential",
     "EchoState",
+    "Electrodes",
+    "Epileptor",
     "Exponential",
     "ExponentialIF",
     "FirstOrderIon",
@@ -217,6 +236,7 @@ __all__ = [
     "IonShell",
     "IonState",
     "Izhikevich",
+    "JansenRit",
     "KA1HuguenardMcCormick",
     "KA2HuguenardMcCormick",
     "KAHPDestexhe",
@@ -226,6 +246,7 @@ __all__ = [
     "KK2BHuguenardMcCormick",
     "KMYamada",
     "KTraubMiles",
+    "Kuramoto",
     "LIF",
     "LRU",
     "LSTM",
@@ -234,6 +255,7 @@ __all__ = [
     "LeakyIntegrator",
     "LeakyRNN",
     "MgBlock",
+    "MontbrioPazoRoxin",
     "MorrisLecar",
     "NMDA",
     "NMDAKinetic",
@@ -259,6 +281,8 @@ __all__ = [
     "Relay",
     "RewardSTDP",
     "Sampled",
+    "SineOutput",
+    "SineSynapse",
     "Sinusoid",
     "SoftReset",
     "SpikeResponse",
@@ -267,15 +291,21 @@ __all__ = [
     "State",
     "Steps",
     "StochasticRelease",
+    "StuartLandau",
     "SuperSpike",
     "Synapses",
     "SynapticScaling",
+    "ThetaNeuron",
+    "ThresholdLinear",
     "TripletSTDP",
     "TsodyksMarkram",
+    "VanDerPol",
     "VanillaRNN",
     "VoltageSTDP",
     "WangBuzsaki",
     "WhiteNoise",
+    "WilsonCowan",
+    "WongWang",
     "as_affine",
     "calcium",
     "ghk_current",

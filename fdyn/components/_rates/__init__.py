@@ -1,0 +1,1 @@
+"""Rate models, oscillators, mean fields, and what is measured of them; see `fdyn.components`."""
