@@ -41,7 +41,13 @@ channels read a concentration. What is missing or does not fit is an error when 
 ```python
 from fdyn import simulate
 from fdyn.components import (
-    CaTHuguenardMcCormick, ConductanceBased, FixedIon, IonShell, KAHPDestexhe, KTraubMiles, Leak,
+    CaTHuguenardMcCormick,
+    ConductanceBased,
+    FixedIon,
+    IonShell,
+    KAHPDestexhe,
+    KTraubMiles,
+    Leak,
     NaTraubMiles,
 )
 
