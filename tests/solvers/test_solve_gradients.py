@@ -1,18 +1,43 @@
 """Derivatives through spikes: against closed forms, finite differences, and both modes."""
 
 import diffrax
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import Array
 
-from fdyn import Network, Projection, solve
-from fdyn.components import COBA, LIF, QIF, ConstantInput, Exponential
+from fdyn import Network, Projection, State, param, solve
+from fdyn.components import COBA, LIF, AbstractComponent, ConstantInput, Exponential
 from fdyn.sparse import Dense
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-11, "max_events": 24, "max_steps": 4000}
 FORWARD, REVERSE = diffrax.ForwardMode(), diffrax.RecursiveCheckpointAdjoint()
 pytestmark = pytest.mark.slow
+
+
+class QIF(AbstractComponent):
+    """tau dv/dt = v^2 + u from `v_reset` to `v_peak`."""
+
+    tau: Array = param(10.0, unit="ms", doc="time constant")
+    v_peak: Array = param(10.0, unit="1", doc="peak")
+    v_reset: Array = param(-5.0, unit="1", doc="reset and start")
+    size: int = eqx.field(static=True, default=1)
+
+    def init(self, *, key, dt):
+        return State({"v": jnp.broadcast_to(self.v_reset, (self.size,))}, {})
+
+    def flow(self, t, y, args):
+        return {"v": (y["v"] ** 2 + args.u) / self.tau}
+
+    def events(self, t, y, args):
+        return y["v"] - self.v_peak
+
+    def jump(self, t, y, args, *, dt, key):
+        above = self.events(t, y, args)
+        s = above >= 0 if args.fired is None else args.fired
+        return {"v": jnp.where(s, self.v_reset, y["v"])}, args.mem, {"spike": s.astype(float)}
 
 
 def lif_by_solve(p, adjoint):
@@ -40,16 +65,7 @@ def lif_closed(p):
 
 
 def qif_by_solve(p, adjoint):
-    neuron = QIF(
-        1,
-        tau=p["tau"],
-        k=1.0,
-        v_rest=0.0,
-        v_c=0.0,
-        v_peak=p["v_peak"],
-        v_reset=p["v_reset"],
-        v_init=p["v_reset"],
-    )
+    neuron = QIF(tau=p["tau"], v_peak=p["v_peak"], v_reset=p["v_reset"])
     sol = solve(neuron, 100.0, inputs=p["u"], adjoint=adjoint, **TIGHT)
     return jnp.append(sol.spike_times("spike", 2)[0], sol["v"][-1, 0])
 
