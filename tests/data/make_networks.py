@@ -72,17 +72,10 @@ def survives(a: int, sigma: float, seed: int) -> bool:
 if __name__ == "__main__":
     for seed in range(6):
         print("cuba: {:.2f} Hz, CV {:.2f}".format(*cuba(seed)))
-    for a, sigma in (
-        (35, 0),
-        (50, 0),
-        (60, 0),
-        (50, 2),
-        (65, 2),
-        (65, 3),
-        (80, 3),
-        (80, 4),
-        (95, 4),
-    ):
+    # The kinds that the test uses, and then those around the border.
+    tested = ((65, 0), (95, 2), (110, 3), (35, 0), (50, 4))
+    others = ((50, 0), (60, 0), (50, 2), (65, 2), (65, 3), (80, 3), (65, 4), (80, 4), (95, 4))
+    for a, sigma in tested + others:
         print(
             f"synfire: a = {a}, sigma = {sigma}:",
             np.mean([survives(a, sigma, s) for s in range(4)]),
