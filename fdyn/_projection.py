@@ -26,7 +26,8 @@ from .components import (
 from .components._plasticity._base import check_rule
 from .sparse import AbstractConnectivity, FractionalDelay, Procedural, SynapseIndex, find_events
 from .sparse._delay import is_common, longest, steps_of_delay
-from .sparse._plastic import listed_by, one_per_synapse, read_before
+from .sparse._plastic import one_per_synapse, read_before
+from .sparse._synapse_index import check_indices, make_indices
 
 # What a projection has in `y`, and in `mem`, beside the variables of the synapse.
 PARTS = ("release", "plasticity")
@@ -54,7 +55,8 @@ class Projection(eqx.Module):
       itself.
     - `plasticity`: the rule by which the weights learn, starting from those of `connect`; `None`
       for fixed weights. Where the format lists its synapses by one side only, the constructor
-      sorts them by the other, too, outside of `jax.jit`. There can be no delays per synapse.
+      sorts them by the other, too, outside of `jax.jit`; so the pattern of synapses cannot be
+      replaced afterwards, their weights can. There can be no delays per synapse.
     - `align`: `"post"` holds the state of the synapse once per postsynaptic unit, `"pre"` once per
       presynaptic unit and sums what it conducts through `connect` at every step. Default: `"post"`
       for synapses that are linear, `"pre"` for the others, which can only be held there.
@@ -71,7 +73,8 @@ class Projection(eqx.Module):
     network.
 
     **Raises:** `ValueError` for a negative delay, for parts that do not go together, and at `init`
-    for a delay that is no multiple of `dt`. Paths and shapes are checked by `Network`.
+    for a delay that is no multiple of `dt` and, unless it is traced, a replaced pattern of synapses
+    that learn. Paths and shapes are checked by `Network`.
 
     ```python
     >>> from fdyn.components import COBA, Exponential
@@ -138,9 +141,7 @@ class Projection(eqx.Module):
         self._by_pre = self._by_post = None
         if self.plasticity is not None:
             self._check_plasticity(self.plasticity)
-            by_pre, by_post = listed_by(connect, "pre"), listed_by(connect, "post")
-            self._by_pre = None if by_pre is connect else by_pre
-            self._by_post = None if by_post is connect else by_post
+            self._by_pre, self._by_post = make_indices(connect)
 
     def _check_parts(self):
         for name, kind, optional in (
@@ -256,6 +257,7 @@ class Projection(eqx.Module):
             start = self.release.init(n_pre)
             y["release"], mem["release"] = start.y, start.mem
         if self.plasticity is not None:
+            check_indices(self.connect, (self._by_pre, self._by_post), name)
             start = self.plasticity.init(self.connect)
             y["plasticity"], mem["plasticity"] = start.y, start.mem
             mem["weight"] = one_per_synapse(self.connect)

@@ -5,7 +5,7 @@ all synapses, in which the others stay as they are. Indices out of range, which 
 seen because they were made under jit, stay harmless.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import jax.core
 import jax.numpy as jnp
@@ -132,12 +132,6 @@ def update_on_post(
     Neuroscience 3:919; powers of the weight: Gütig et al. 2003, J. Neurosci. 23:3697, eq. 2.
     """
     return _update("post", conn, weight, s_post, x_pre, low, high, origin, power)
-
-
-def listed_by(conn: Any, side: Literal["pre", "post"]) -> Any:
-    """What the update of a side takes: the connectivity itself, or a `SynapseIndex` of it."""
-    itself = (Dense, OneToOne, *((CSR, FixedFanOut) if side == "pre" else (CSC, FixedFanIn)))
-    return conn if isinstance(conn, itself) else SynapseIndex(conn, by=side)
 
 
 def one_per_synapse(conn: AbstractConnectivity) -> Array:

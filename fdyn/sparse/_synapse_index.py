@@ -1,14 +1,24 @@
 """The synapses of every unit on the side by which a format does not store them."""
 
+import zlib
 from typing import Any, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt32
 
 from .._misc import is_traced
+from ._csr import CSC, CSR
+from ._dense import Dense
 from ._edges import lexical_order, starts
+from ._fixed_fan import FixedFanIn, FixedFanOut
+from ._one_to_one import OneToOne
+
+# What the update of a side takes as it is.
+BY_PRE = (Dense, OneToOne, CSR, FixedFanOut)
+BY_POST = (Dense, OneToOne, CSC, FixedFanIn)
 
 
 class SynapseIndex(eqx.Module):
@@ -32,6 +42,7 @@ class SynapseIndex(eqx.Module):
     - `positions`: its place in the order of the weights, integers `[n_synapses]`.
     - `indptr`: where each unit begins, and the end, integers `[n + 1]`.
     - `layout`: the shape of one weight per synapse.
+    - `checksum`: of the pattern of synapses, by which `made_of` tells whether it still holds.
 
     **Raises:** `ValueError` under `jax.jit`, or if `conn` has no list of synapses.
 
@@ -56,6 +67,7 @@ class SynapseIndex(eqx.Module):
     n_pre: int = eqx.field(static=True)
     n_post: int = eqx.field(static=True)
     layout: tuple[int, ...] = eqx.field(static=True)
+    checksum: UInt32[Array, "*batch"]
 
     def __init__(self, conn: Any, by: Literal["pre", "post"]):
         if by not in ("pre", "post"):
@@ -81,3 +93,44 @@ class SynapseIndex(eqx.Module):
         self.by = by
         self.n_pre, self.n_post = conn.n_pre, conn.n_post
         self.layout = conn._weight_shape()
+        self.checksum = _checksum(conn)
+
+    def made_of(self, conn: Any) -> bool:
+        """Whether it was made of the pattern of synapses of `conn`; true of one that is traced."""
+        if is_traced((self.checksum, _pattern(conn))):
+            return True
+        found = conn.n_pre, conn.n_post, conn._weight_shape()
+        same = found == (self.n_pre, self.n_post, self.layout)
+        return same and bool(_checksum(conn) == self.checksum)
+
+
+def _pattern(conn: Any) -> list[Any]:
+    return [x for x in jax.tree.leaves(conn) if jnp.issubdtype(x.dtype, jnp.integer)]
+
+
+def _checksum(conn: Any) -> Array:
+    # Cheap next to a step: a gigabyte takes a second or less, and a comparison of the lists
+    # themselves ten times as long.
+    value = 0
+    for x in _pattern(conn):
+        value = zlib.crc32(np.ascontiguousarray(x).data, value)
+    return jnp.asarray(value, jnp.uint32)
+
+
+def make_indices(conn: Any) -> tuple[SynapseIndex | None, SynapseIndex | None]:
+    """What the updates at spikes of both sides need beside the connectivity, if anything."""
+    return (
+        None if isinstance(conn, BY_PRE) else SynapseIndex(conn, by="pre"),
+        None if isinstance(conn, BY_POST) else SynapseIndex(conn, by="post"),
+    )
+
+
+def check_indices(conn: Any, indices: tuple[SynapseIndex | None, ...], name: str) -> None:
+    """The connectivity is still the one that they were made of."""
+    for index, formats in zip(indices, (BY_PRE, BY_POST), strict=True):
+        if not (isinstance(conn, formats) if index is None else index.made_of(conn)):
+            raise ValueError(
+                f"{name}: its connectivity was replaced by one with other synapses, but those that "
+                "learn are found by a list that the constructor made: make a new Projection. "
+                "Weights alone can be replaced."
+            )
