@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fdyn import Network, Projection, Record, simulate, solve
+from fdyn import Network, Projection, Record, Spikes, replace, simulate, solve
 from fdyn import components as comp
 from fdyn.components import CUBA, LIF, Exponential, PairSTDP, TripletSTDP
 from fdyn.sparse import (
@@ -194,6 +194,123 @@ def test_the_frequency_protocol_of_visual_cortex():
     # In the paper, the mean square of the deviations in standard errors is about 0.3.
     assert 0.25 < np.mean(z**2) < 0.4, found
     assert found[50, -10] > 0.3 > 0 > found[20, -10]
+
+
+def spiking_voltage(post, dt):
+    """The neuron of Clopath et al. 2010 (their table 1): an adaptive exponential one with a spike
+    of 2 ms, made to fire, whose threshold jumps and which has an afterdepolarisation."""
+    u, w, z, v_t, left, out = -70.6, 0.0, 0.0, -50.4, 0, []
+    for fires in post:
+        if fires:
+            left = round(2 / dt) + 1
+        if left:
+            left -= 1
+            u = 33.0
+            if not left:
+                u, w, z, v_t = -49.6, w + 0.805, 400.0, 30.4
+        else:
+            u += dt / 281 * (-30 * (u + 70.6) + 60 * np.exp((u - v_t) / 2) - w + z)
+            w += dt / 144 * (4 * (u + 70.6) - w)
+        z -= dt / 40 * z
+        v_t -= dt / 50 * (v_t + 50.4)
+        out.append(u)
+    assert max(out) == 33 and np.diff(np.array(out) == 33, prepend=False).sum() == 2 * np.sum(post)
+    return np.array(out)
+
+
+@pytest.mark.slow
+def test_pairs_of_spikes_change_the_voltage_based_weights_as_in_visual_cortex():
+    """The data of Sjöström et al. 2001 (relative change and its standard error) with the protocol
+    and parameters of Clopath et al. 2010, figure 2: 50 pairs at 0.1 Hz, else 15 times 5 pairs.
+
+    Only the order post-pre is compared in numbers. The equations as they are printed let a spike
+    itself raise the filtered voltage, on which pre-post depends; the authors' program reads that
+    with a delay, which takes the potentiation at low rates away.
+    """
+    data = {0.1: (-0.29, 0.08), 10: (-0.41, 0.11), 20: (-0.34, 0.1), 40: (0.56, 0.32),
+            50: (0.75, 0.19)}  # fmt: skip
+    dt, steps = 0.1, 6000
+    pre, u = np.zeros((2, steps, 2, len(data)))
+    for unit, rate in enumerate(data):
+        at = 500 + (np.arange(1 if rate == 0.1 else 5) * 1000 / rate / dt).astype(int)
+        for order, lag in enumerate((100, -100)):
+            post = np.zeros(steps)
+            post[at + lag] = 1
+            pre[at, order, unit], u[:, order, unit] = 1, spiking_voltage(post, dt)
+    pre, u = pre.reshape(steps, -1), u.reshape(steps, -1)
+    n = 2 * len(data)
+    # So quick that it is where it is driven to.
+    follower = LIF(n, tau=1e-3, v_rest=-70.6, v_init=-70.6, v_th=1e4)
+    p = Projection(
+        "a", "b", OneToOne(0.5, n=n), Exponential(5.0), plasticity=comp.VoltageSTDP()
+    )  # fmt: skip
+    net = Network({"a": LIF(n, v_th=1e4), "b": follower}, {"ab": p})
+    inputs = {"a": jnp.asarray(1e9 * pre), "b": jnp.asarray(u + 70.6)}
+    rec = simulate(net, steps * dt, dt=dt, inputs=inputs, record=["b.v", Record("ab.weight")])
+    # The current of the synapses adds less than 1 mV.
+    np.testing.assert_allclose(rec["b.v"], u, atol=1.0)
+    times = np.where(np.array([*data]) == 0.1, 50, 15)
+    change = times * (np.asarray(rec["ab.weight"])[-1].reshape(2, -1) / 0.5 - 1)
+    before, after = change
+    assert (before > 0).all() and (np.diff(before) > 0).all() and (before > after).all()
+    assert (after[:3] < 0).all() and (after[3:] > 0).all()
+    z = [(x - mean) / error for x, (mean, error) in zip(after, data.values(), strict=True)]
+    assert (np.abs(z) < [1, 1, 1, 2, 2]).all()
+
+
+@pytest.mark.slow
+def test_inhibition_brings_each_unit_to_its_rate():
+    """Too much excitation at first. In equilibrium the depression at presynaptic spikes makes up
+    for the potentiation, so that the rate is alpha / (2 tau) = rho0 (Vogels et al. 2011), if one
+    inhibitory unit has little effect: with 80 of them instead of 400 it is 7 % above."""
+    target, n_inhibitory = jnp.repeat(jnp.array([5.0, 12.0]), 12), 400
+    rule = comp.InhibitorySTDP(eta=0.004, rho0=target)
+    inhibition = Dense(0.0, n_pre=n_inhibitory, n_post=24)
+    p = Projection("i", "e", inhibition, Exponential(10.0), comp.COBA(-80.0), plasticity=rule)
+    cells = LIF(24, sigma=4.0, t_ref=5.0)
+    net = Network({"i": comp.PoissonInput(n_inhibitory, 10.0), "e": cells}, {"ie": p})
+    rec = simulate(
+        net, 24000.0, dt=0.5, inputs={"e": 25.0}, record=Spikes("e.spike"), key=jax.random.key(1)
+    )
+    spikes = rec.spikes("e.spike")
+    times, units = np.asarray(spikes.times), np.asarray(spikes.index)
+
+    def rate(some, start, stop):
+        inside = (times >= start) & (times < stop) & np.isin(units, some)
+        return inside.sum() / len(some) / (stop - start) * 1000
+
+    for some, rho0 in ((range(12), 5.0), (range(12, 24), 12.0)):
+        assert rate(some, 0, 200) > 2 * rho0
+        assert rate(some, 12000, 24000) == pytest.approx(rho0, rel=0.05)
+
+
+@pytest.mark.slow
+def test_competition_parts_the_weights_and_makes_the_neuron_irregular():
+    """Song, Miller & Abbott 2000, figure 2, in a shorter run with a twice larger amplitude: most
+    weights end near one of the bounds, the rate falls and the intervals become irregular."""
+    g_max, n = 0.015, 1000
+    rule = PairSTDP(a_plus=0.01 * g_max, a_minus=0.0105 * g_max, w_max=g_max)
+    start = np.random.default_rng(0).uniform(0, g_max, (n, 1))
+    excite = Projection("x", "c", Dense(start), Exponential(5.0), comp.COBA(0.0), plasticity=rule)
+    inhibit = Projection(
+        "y", "c", Dense(0.05, n_pre=200, n_post=1), Exponential(5.0), comp.COBA(-70.0)
+    )
+    cell = LIF(1, tau=20.0, v_rest=-70.0, v_th=-54.0, v_reset=-60.0)
+    nodes = {"x": comp.PoissonInput(n, 20.0), "y": comp.PoissonInput(200, 10.0), "c": cell}
+    net = Network(nodes, {"excite": excite, "inhibit": inhibit})
+    rec = simulate(net, 1e5, dt=1.0, record=Spikes("c.spike"), key=jax.random.key(0))
+    times = np.asarray(rec.spikes("c.spike").times)
+
+    def measured(start, stop):
+        intervals = np.diff(times[(times >= start) & (times < stop)])
+        return 1000 / intervals.mean(), intervals.std() / intervals.mean()
+
+    (early, regular), (late, irregular) = measured(0, 5e3), measured(9e4, 1e5)
+    assert early > 100 and late < 25 and regular < 0.5 and irregular > 0.7
+    w = np.asarray(rec.state.model.mem["excite"]["weight"])[:, 0] / g_max
+    counts = np.histogram(w, 10, (0, 1))[0]
+    assert counts[0] > 0.35 * n and counts[-1] > 1.3 * counts[5:9].mean()
+    assert w.min() >= 0 and w.max() <= 1
 
 
 @pytest.mark.slow
@@ -492,6 +609,34 @@ def test_the_adaptive_route_learns_at_the_very_spikes():
             w = max(w - 2e-3 * sum(np.exp((s - t) / 30) for s in post if s < t), 0)
     assert len(pre) > 3 and len(post) > 4
     assert float(sol.state.model.mem["ab"]["weight"][0, 0]) == pytest.approx(w, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["to_fixed_fan_out", "to_coo", "to_csc"])
+def test_other_synapses_cannot_take_the_place_of_those_that_learn(kind):
+    """The list by which synapses are found is that of the old ones."""
+
+    def listed(mask):
+        return getattr(from_dense(jnp.asarray(mask, float) / 2), kind)()
+
+    old, new = [[1, 1, 0], [0, 1, 1]], [[1, 0, 1], [1, 1, 0]]
+    net = network(PairSTDP(), listed(old))
+
+    def where(net):
+        return net.projections["ab"].connect
+
+    start = {"key": jax.random.key(0), "dt": DT}
+    weights = replace(net, lambda m: where(m).weight, 0.25 + 0 * where(net).weight)
+    assert float(weights.init(**start).mem["ab"]["weight"].min()) == 0.25
+    eqx.tree_at(where, net, listed(old)).init(**start)
+    for changed in (eqx.tree_at(where, net, listed(new)), replace(net, where, listed(new))):
+        with pytest.raises(ValueError, match="'a' -> 'b': its connectivity was replaced by one wi"):
+            changed.init(**start)
+    # Another format, which would need another list.
+    with pytest.raises(ValueError, match="make a new Projection. Weights alone can be replaced"):
+        eqx.tree_at(where, net, from_dense(jnp.asarray(old) / 2)).init(**start)
+    # Without plasticity any connectivity may be replaced.
+    fixed = network(None, listed(old))
+    eqx.tree_at(where, fixed, listed(new)).init(**start)
 
 
 # --- mistakes -------------------------------------------------------------------------------------
