@@ -25,8 +25,8 @@ class LRU(AbstractCell):
     `c_im`: `[n_state, size]`; `d`: `[n_in, size]`.
 
     **Arguments:** `size`: number of outputs; `n_in`: number of inputs; `n_state`: number of modes;
-    `r_min`, `r_max`: the ring in which the $\lambda_j$ are drawn uniformly, 0 and 1; `max_phase`:
-    the largest angle of a $\lambda_j$, $2\pi$ (a small one suits long memories); `key`: random key.
+    `r_min`: inner radius of the ring in which the $\lambda_j$ are drawn uniformly, 0; `r_max`:
+    outer radius of it, 1; `max_phase`: the largest angle of a $\lambda_j$, $2\pi$ (a small one suits long memories); `key`: random key.
 
     **State:** `x_re`, `x_im`: the modes, `[n_state]`, in `mem`. **Output:** `h`: `[size]`.
 

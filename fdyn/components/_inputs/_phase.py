@@ -19,8 +19,9 @@ class PhaseEncoder(AbstractEncoder):
 
     **Arguments:** `size`: number of units; `values`: $x$, from 0 to below 1 (a byte over 256),
     scalar or `[size]`, or another input of that size, which is read at the start of each period;
-    `bits`: $K$, 8. **State:** `code.phase`: the phase that comes next; `code.x`: what is encoded
-    now; that of an input as value. **Output:** `spike`, `[size]`, the weighted spikes.
+    `bits`: number of bits $K$, 8. **State:** `code.phase`: the phase that comes next; `code.x`:
+    what is encoded now; `source`: that of an input as value, in its units. **Output:** `spike`,
+    `[size]`, the weighted spikes.
 
     **Raises:** `ValueError` for values out of range, and digits that are none;
     `RuntimeError` in a run in which an input as value leaves the range.

@@ -8,7 +8,7 @@ from ..._misc import is_traced
 from ..._param import param
 from .._base import size_field
 from ._base import AbstractInput
-from ._counts import poisson_counts
+from ._counts import check_mean, poisson_counts
 from ._source import AbstractEncoder, Range, as_source, check_source, param_or_input
 
 
@@ -21,11 +21,12 @@ class PoissonEncoder(AbstractEncoder):
     $(\bar n / T - \lambda_\mathrm{min}) / (\lambda_\mathrm{max} - \lambda_\mathrm{min})$.
 
     **Arguments:** `size`: number of units; `values`: $x$, 0 to 1, scalar or `[size]`, or another
-    input of that size; scalars or `[size]`: `max_rate`: Hz, 100; `min_rate`: Hz, 0. **State:** that
-    of an input as value. **Output:** `spike`, `[size]`, the number of spikes in the step.
+    input of that size; scalars or `[size]`: `max_rate`: Hz, 100; `min_rate`: Hz, 0. **State:**
+    `source`: that of an input as value, in its units. **Output:** `spike`, `[size]`, the number of spikes in the step.
 
-    **Raises:** `ValueError` for values out of range and a maximum that is not above the minimum;
-    `RuntimeError` in a run in which an input as value leaves the range.
+    **Raises:** `ValueError` for values out of range, a maximum that is not above the minimum, and
+    in a run in which it makes a mean of more than 10 000 spikes in a step; `RuntimeError` in a run
+    in which an input as value leaves the range.
 
     ```python
     >>> import jax.numpy as jnp
@@ -63,8 +64,8 @@ class PoissonEncoder(AbstractEncoder):
         return as_source(self.values, self.size)
 
     def start(self, dt: float) -> dict:
-        """No memory."""
-        del dt
+        """No memory; the number of spikes per step is checked."""
+        check_mean(self, self.max_rate * dt / 1000)
         return {}
 
     def encode(self, x: Array, mem: dict, *, dt: Array, key: Array) -> tuple[dict, Array]:

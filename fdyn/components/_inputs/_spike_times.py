@@ -24,12 +24,12 @@ class SpikeTimes(AbstractInput):
     `spike_generator`; through `inputs=` it acts in the step that starts at $t$. Several spikes of a
     unit in one step add up.
 
-    **Arguments:** `size`: number of units; `times`: ms, above 0, in any order, `[k]`, with `index`:
-    `[k]`, which unit each belongs to (so `SpikeTimes(n, train.times, train.index)` plays what
-    `rec.spikes` has found); or a list of times for each unit, without `index`; `amplitude`: what
-    one spike adds to the output, 1, scalar or `[size]`; `rounding`: what a time off the grid is:
-    `"error"`, the default, or `"nearest"` for the nearest point of the grid. **Output:** `spike`,
-    `[size]`, `amplitude` times the number of spikes.
+    **Arguments:** `size`: number of units; `times`: ms, above 0, in any order: `[k]`, or a list
+    of times for each unit, without `index`; `index`: the unit that each of `times` belongs to,
+    `[k]`, `None` (so `SpikeTimes(n, train.times, train.index)` plays what `rec.spikes` has found);
+    `amplitude`: what one spike adds to the output, 1, scalar or `[size]`; `rounding`: what a time off the grid is:
+    `"error"`, the default, or `"nearest"` for the nearest point of the grid, at the earliest the
+    end of the first step. **Output:** `spike`, `[size]`, `amplitude` times the number of spikes.
 
     **Raises:** `ValueError` for times that are not positive and finite, units that do not exist,
     and, in a run, a time off the grid.
@@ -128,7 +128,9 @@ class SpikeTimes(AbstractInput):
         del key
         # Written so that the end of a step and the start of the next are the same number.
         step = jnp.round(t / dt)
-        first, end = (jnp.searchsorted(self.times, (step + h) * dt) for h in (-0.5, 0.5))
+        # What is nearest to time 0 comes at step 1, the first at which a node has spikes.
+        edges = [jnp.where(k > 1, (k - 0.5) * dt, 0) for k in (step, step + 1)]
+        first, end = (jnp.searchsorted(self.times, edge) for edge in edges)
 
         def add(k: Array, counts: Array) -> Array:
             return counts.at[self.index[k]].add(1)
@@ -139,11 +141,13 @@ class SpikeTimes(AbstractInput):
 
 def _joined(size: int, times: Any) -> tuple[np.ndarray, np.ndarray]:
     """Lists of times per unit as one list, and the units."""
+    times = times if np.iterable(times) else [times]
     lists = [np.atleast_1d(np.asarray(magnitude(x, "ms", "times"), float)) for x in times]
     if len(lists) != size:
+        one = " For one unit write [[...]], a list that holds its list of times."
         raise ValueError(
             f"SpikeTimes: without 'index', 'times' has a list for each of {size} units; got "
-            f"{len(lists)} lists."
+            f"{len(lists)} of them.{one if size == 1 else ''}"
         )
     index = np.repeat(np.arange(size), [x.size for x in lists])
     return np.concatenate([np.zeros(0), *lists]), index

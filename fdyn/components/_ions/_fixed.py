@@ -51,8 +51,8 @@ class NernstIon(AbstractIon):
 
     `sodium`, `potassium` and `calcium` make it with the concentrations of a mammal.
 
-    **Arguments:** `inside`, `outside`: $c_i$, $c_o$, mM, required; `valence`: $z$, with sign,
-    required; `celsius`: °C, 36. Numbers are scalars or have shape `[size]`.
+    **Arguments:** `inside`, `outside`: $c_i$, $c_o$, mM, required; `valence`: number of charges
+    $z$, with sign, required; `celsius`: °C, 36. Numbers are scalars or have shape `[size]`.
 
     **State:** none.
 

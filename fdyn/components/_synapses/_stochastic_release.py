@@ -24,7 +24,8 @@ class StochasticRelease(AbstractRelease):
     unit, which all its targets have in common. There is no depletion:
     `TsodyksMarkram(sites=n)` has both.
 
-    **Arguments:** `p`: probability of release, 0.5, a scalar or `[n_pre]`; `sites`: $n$, 1.
+    **Arguments:** `p`: probability of release, 0.5, a scalar or `[n_pre]`; `sites`:
+    number of sites $n$, 1.
 
     **State:** none. It draws random numbers, so `simulate` runs it and `solve` does not; the
     derivative for `p` is that of nothing, since a draw has none.
