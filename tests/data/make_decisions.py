@@ -82,7 +82,7 @@ if __name__ == "__main__":
         (51.2, 12, 0.1, 5.0),
         (0.0, 40, 0.1, 5.0),
         (51.2, 4, 0.02, 5.0),
-        (51.2, 4, 0.1, 10.0),
+        (51.2, 8, 0.1, 10.0),
     ):
         rates = np.array([trial(coherence, seed, 1800.0, dt, tau_gaba) for seed in range(trials)])
         last, late = rates[:, :2, 240:260].mean(axis=2), rates[:, :2, -40:].mean(axis=2)
