@@ -26,7 +26,8 @@ class LRU(AbstractCell):
 
     **Arguments:** `size`: number of outputs; `n_in`: number of inputs; `n_state`: number of modes;
     `r_min`: inner radius of the ring in which the $\lambda_j$ are drawn uniformly, 0; `r_max`:
-    outer radius of it, 1; `max_phase`: the largest angle of a $\lambda_j$, $2\pi$ (a small one suits long memories); `key`: random key.
+    outer radius of it, 1; `max_phase`: the largest angle of a $\lambda_j$, $2\pi$ (a small one
+    suits long memories); `key`: random key.
 
     **State:** `x_re`, `x_im`: the modes, `[n_state]`, in `mem`. **Output:** `h`: `[size]`.
 

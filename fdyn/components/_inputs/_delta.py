@@ -22,8 +22,8 @@ class DeltaEncoder(AbstractEncoder):
     "off" units; `values`: $x$, another input of size `size / 2`, or scalar or `[size / 2]`;
     scalars or `[size / 2]`: `threshold`: $\delta$, in the unit of the values, 0.1; `initial`:
     $x_0$, 0, the value known at the start. **State:** `code.level`: $(\hat x - x_0) / \delta$,
-    `[size / 2]`; `source`: that of an input as value, in its units. **Output:** `spike`, `[size]`, the number of spikes in
-    the step.
+    `[size / 2]`; `source`: that of an input as value, in its units. **Output:** `spike`, `[size]`,
+    the number of spikes in the step.
 
     **Raises:** `ValueError` for a size that is odd and shapes that do not fit.
 

@@ -25,7 +25,8 @@ class PoissonInput(AbstractEncoder):
     input of that size, such as `10.0 + Sinusoid(size)`; `amplitude`: what one spike adds to the
     output, 1; `sources`: $n$, 1, the number of independent sources of that rate which each unit
     sums: one unit then drives one target in the place of `sources` of them. **State:** `source`:
-    that of an input as rate, in its units. **Output:** `spike`, `[size]`, `amplitude` times the count.
+    that of an input as rate, in its units. **Output:** `spike`, `[size]`, `amplitude` times the
+    count.
 
     **Raises:** `ValueError` for rates that are negative or infinite, sources that are no whole
     number, and in a run in which a unit has a mean of more than 10 000 spikes in a step;

@@ -22,7 +22,8 @@ class PoissonEncoder(AbstractEncoder):
 
     **Arguments:** `size`: number of units; `values`: $x$, 0 to 1, scalar or `[size]`, or another
     input of that size; scalars or `[size]`: `max_rate`: Hz, 100; `min_rate`: Hz, 0. **State:**
-    `source`: that of an input as value, in its units. **Output:** `spike`, `[size]`, the number of spikes in the step.
+    `source`: that of an input as value, in its units. **Output:** `spike`, `[size]`, the number of
+    spikes in the step.
 
     **Raises:** `ValueError` for values out of range, a maximum that is not above the minimum, and
     in a run in which it makes a mean of more than 10 000 spikes in a step; `RuntimeError` in a run

@@ -27,8 +27,8 @@ class PopulationEncoder(AbstractSignal):
 
     **Arguments:** `size`: number of units, `m` for each value, the first `m` for the first of them;
     `values`: $x$, scalar or `[n]`, or a signal of size `n`; `low`, `high`: the range of the values,
-    scalars; `fields`: number $m$ of fields for each value, 8, more than 2; `beta`: 1.5, how narrow the fields are. **Output:**
-    `value`, `[size]`.
+    scalars; `fields`: number $m$ of fields for each value, 8, more than 2; `beta`: 1.5, how narrow
+    the fields are. **Output:** `value`, `[size]`.
 
     **Raises:** `ValueError` for values out of range, and a size that is not `n` times `fields`;
     `RuntimeError` in a run in which a signal leaves the range.

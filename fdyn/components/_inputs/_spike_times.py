@@ -27,9 +27,10 @@ class SpikeTimes(AbstractInput):
     **Arguments:** `size`: number of units; `times`: ms, above 0, in any order: `[k]`, or a list
     of times for each unit, without `index`; `index`: the unit that each of `times` belongs to,
     `[k]`, `None` (so `SpikeTimes(n, train.times, train.index)` plays what `rec.spikes` has found);
-    `amplitude`: what one spike adds to the output, 1, scalar or `[size]`; `rounding`: what a time off the grid is:
-    `"error"`, the default, or `"nearest"` for the nearest point of the grid, at the earliest the
-    end of the first step. **Output:** `spike`, `[size]`, `amplitude` times the number of spikes.
+    `amplitude`: what one spike adds to the output, 1, scalar or `[size]`; `rounding`: what a time
+    off the grid is: `"error"`, the default, or `"nearest"` for the nearest point of the grid, at
+    the earliest the end of the first step. **Output:** `spike`, `[size]`, `amplitude` times the
+    number of spikes.
 
     **Raises:** `ValueError` for times that are not positive and finite, units that do not exist,
     and, in a run, a time off the grid.

@@ -24,9 +24,9 @@ class IonShell(AbstractIon):
     **Arguments:** `inside`, `outside`: concentrations, mM, 2.4e-4 and 2 (calcium): on the side of
     the shell $c_\infty$, at which it starts, on the other the constant one. `depth`: $d$, um, 1;
     `tau`: $\tau$, ms, 5; `k_t`: rate of the pump, mM/ms, 0; `k_d`: its half-activation, mM, 1e-4;
-    `celsius`: °C, 36; `valence`: number of charges $z$, 2; `side`: `"inside"` or `"outside"`, where the
-    shell is; `inward_only`: whether an outward current moves nothing, `False` (the implementations
-    of Destexhe et al. have `True`). Parameters are scalars or have shape `[size]`.
+    `celsius`: °C, 36; `valence`: number of charges $z$, 2; `side`: `"inside"` or `"outside"`, where
+    the shell is; `inward_only`: whether an outward current moves nothing, `False` (the
+    implementations of Destexhe et al. have `True`). Parameters are scalars or have shape `[size]`.
 
     **State:** `inside` or `outside`: mM, `[size]`.
 
