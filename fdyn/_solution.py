@@ -131,8 +131,8 @@ class Solution(eqx.Module):
             )
         check_single(self.event_times, "solution")
         mask = np.asarray(found)
-        row, index = np.nonzero(mask.reshape(mask.shape[0], -1))
         size = math.prod(mask.shape[1:])
+        row, index = np.nonzero(mask.reshape(mask.shape[0], size))
         return SpikeTrains(np.asarray(self.event_times)[row], index, size)
 
     def spike_times(self, name: str, count: int) -> Array:

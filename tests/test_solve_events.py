@@ -75,6 +75,11 @@ def test_neurons_that_spike_together_make_one_event():
     assert int(sol.stats["events"]) == 4
 
 
+def test_a_solution_without_spikes_has_none():
+    trains = solve(neuron(), 60.0, inputs=10.0, **TIGHT).spikes("spike")
+    assert trains.times.shape == trains.index.shape == (0,) and trains.size == 2
+
+
 def test_clocks_that_overlap_end_exactly():
     # The clock of the first neuron runs while the second spikes; half of a step means nothing here.
     current = ConstantInput(2, jnp.array([30.0, 33.0]))

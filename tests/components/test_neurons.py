@@ -109,6 +109,24 @@ def test_a_threshold_that_falls_below_a_refractory_neuron_waits(on_a_grid):
 
 
 @pytest.mark.slow
+def test_what_a_reset_leaves_above_the_threshold_waits_for_the_end_of_the_refractory_period():
+    # At -20 mV, lowered by 20 at each spike; nothing leaks to speak of.
+    kwargs = {"v_init": -20.0, "v_reset": -70.0, "t_ref": 2.0, "reset": SoftReset()}
+    for neuron in (LIF(1, tau=1e9, **kwargs), GLIF(1, g=0.0, **kwargs)):
+        rec = simulate(neuron, 10.0, dt=0.1, record=["v", "spike"])
+        np.testing.assert_allclose(rec.spikes("spike").times, [0.1, 2.2], atol=1e-9)
+        assert rec["v"][-1, 0] == pytest.approx(-60.0, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_solve_fires_what_a_reset_leaves_above_the_threshold_after_the_refractory_period():
+    # 50 mV above the reset potential, of which 20 mV are below the threshold: 35, 24.5, 17.2.
+    rule = PartialReset(0.7)
+    neuron = LIF(1, tau=1e9, v_init=-20.0, v_reset=-70.0, t_ref=2.0, reset=rule)
+    np.testing.assert_allclose(spike_times(neuron, 10.0, None), [0.0, 2.0, 4.0], atol=1e-8)
+
+
+@pytest.mark.slow
 def test_an_upstroke_that_overshoots_leaves_no_trace():
     # At this step the exponential of one stage is the argument of the next.
     neuron = AdEx(1, v_peak=20.0)

@@ -306,6 +306,32 @@ def test_theta_neuron_in_closed_form():
     np.testing.assert_allclose(rec["theta"][:, 1], want, atol=1e-7)
 
 
+@pytest.mark.slow
+def test_turns_that_a_theta_neuron_passes_in_one_step_do_not_fire_later():
+    # Ten steps of hundreds of turns each, up or down, then rest: nothing is left to run off.
+    drive = np.concatenate([np.full((10, 2), [1e5, -1e5]), np.zeros((490, 2))])
+    rec = simulate(ThetaNeuron(2), 50.0, dt=0.1, inputs=drive, record=["theta", "spike"])
+    assert (abs(rec["theta"]) <= 2 * np.pi).all()
+    assert (rec["theta"][:, 0] >= -np.pi).all() and (rec["theta"][:, 0] <= np.pi).all()
+    assert rec["spike"][10:].sum(0).max() <= 1
+    # At rest tan(theta / 2) = -1.
+    np.testing.assert_allclose(rec["theta"][-1], -np.pi / 2, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_phase_just_below_zero_is_not_a_whole_turn():
+    theta = jnp.array([-1e-8, -1e-3, 7.0], jnp.float32)
+    y, _, _ = Kuramoto(3).jump(0.0, {"theta": theta}, Args({}), dt=0.1, key=jax.random.key(0))
+    expected = [0.0, 2 * np.pi - 1e-3, 7.0 - 2 * np.pi]
+    np.testing.assert_allclose(y["theta"], expected, atol=2e-6)
+    assert (y["theta"] < np.float32(2 * np.pi)).all()
+
+
+def test_a_delta_synapse_does_not_make_the_blood_volume_jump():
+    with pytest.raises(ValueError, match="BalloonWindkessel has not"):
+        BalloonWindkessel(1).kick({"v": jnp.ones(1)}, Args({}), jnp.ones(1))
+
+
 def test_a_delta_synapse_makes_the_voltage_of_a_theta_neuron_jump():
     theta = jnp.array([0.3, -2.0, jnp.pi])
     y = ThetaNeuron(3).kick({"theta": theta}, Args({}), jnp.array([0.5, 3.0, 1.0]))
@@ -412,6 +438,9 @@ def test_electrodes_weigh_and_add_the_activity():
         (lambda: Kuramoto(0), "'size' must be a positive integer"),
         (lambda: ThetaNeuron(1, spike=1.0), "'spike' must be an AbstractSurrogate"),
         (lambda: WongWang(2, sigma=-1.0), "'sigma' must be non-negative"),
+        (lambda: ThetaNeuron(1, theta_init=3.2), r"'theta_init' must lie in \(-pi, pi\]"),
+        (lambda: ThetaNeuron(1, theta_init=-np.pi), r"'theta_init' must lie in \(-pi, pi\]"),
+        (lambda: BalloonWindkessel(2, rho=[0.3, 1.0]), "'rho' .* must be below 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 
 from fdyn import components as comp
 from fdyn import simulate
-from fdyn.sparse import Normal, fixed_probability
+from fdyn.sparse import Dense, Normal, fixed_probability
 
 KEY = jax.random.key(0)
 
@@ -49,6 +49,21 @@ def test_an_echo_state_is_its_equation():
         mem, out = cell.update(mem, jnp.asarray(u))
         h = 0.7 * h + 0.3 * np.tanh(w.T @ h + w_in.T @ u + 0.2)
         assert_close(out, h)
+
+
+def test_the_scale_of_inputs_that_are_not_drawn_is_refused():
+    weights = {"recurrent": Dense(0.5 * np.eye(3)), "input": Dense(np.ones((1, 3)))}
+    with pytest.raises(ValueError, match="'input_scale' is for weights that are drawn"):
+        comp.EchoState(3, 1, input_scale=0.5, **weights)
+    for bad in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="'input_scale' must be a number from 0 on"):
+            comp.EchoState(3, 1, input_scale=bad, key=KEY)
+
+
+@pytest.mark.parametrize("order", [2.0, "2", (2, 3.0), True, 1])
+def test_the_order_of_monomials_is_whole(order):
+    with pytest.raises(ValueError, match="'order' must be the degree"):
+        comp.NVAR(1, order=order)
 
 
 @pytest.mark.slow

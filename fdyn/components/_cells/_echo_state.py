@@ -27,16 +27,18 @@ class EchoState(AbstractCell):
     **Arguments:** `size`: number of units; `n_in`: number of inputs; `spectral_radius`: the
     largest absolute eigenvalue of $W$, 0.9, to which `recurrent` is scaled when the reservoir is
     made (from all eigenvalues of the dense matrix: a minute at 4,000 units), `None` for as it is;
-    `input_scale`: half the width of the interval from which $W_\mathrm{in}$ is drawn, 1; `leak`:
-    the leaking rate $a$, above 0 and at most 1, scalar or `[size]`, 1; `bias`: scalar or `[size]`,
-    0; `h_init`: state before the first step, 0; `recurrent`: connectivity $W$ among the units,
-    sparse ones included, drawn densely from a normal distribution unless given; `input`:
-    $W_\mathrm{in}$ from the inputs, drawn unless given; `key`: random key.
+    `input_scale`: half the width of the interval from which $W_\mathrm{in}$ is drawn, 1, only
+    where `input` is not given; `leak`: the leaking rate $a$, above 0 and at most 1, scalar or
+    `[size]`, 1; `bias`: scalar or `[size]`, 0; `h_init`: state before the first step, 0;
+    `recurrent`: connectivity $W$ among the units, sparse ones included, drawn densely from a normal
+    distribution unless given; `input`: $W_\mathrm{in}$ from the inputs, drawn unless given; `key`:
+    random key.
 
     **State:** `h`: `[size]`, in `mem`. **Output:** `h`: `[size]`, without unit.
 
     **Raises:** `ValueError` for shapes that do not fit, a leak outside (0, 1], a spectral radius
-    that no factor can reach, or where weights are to be drawn without a key.
+    that no factor can reach, an `input_scale` below 0 or beside `input`, or where weights are to be
+    drawn without a key.
 
     ```python
     >>> import jax
@@ -69,7 +71,7 @@ class EchoState(AbstractCell):
         n_in: int,
         *,
         spectral_radius: float | None = 0.9,
-        input_scale: float = 1.0,
+        input_scale: float | None = None,
         leak: Any = 1.0,
         bias: Any = 0.0,
         h_init: Any = 0.0,
@@ -78,13 +80,22 @@ class EchoState(AbstractCell):
         key: Array | None = None,
     ):
         self.size, self.n_in = check_size(size), check_size(n_in, "n_in")
+        if input_scale is not None:
+            if input is not None:
+                raise ValueError(
+                    "EchoState: 'input_scale' is for weights that are drawn: leave it out, or "
+                    "'input', whose weights stay as they are."
+                )
+            if not (np.isfinite(input_scale) and input_scale >= 0):
+                raise ValueError(f"'input_scale' must be a number from 0 on, got {input_scale!r}.")
         if recurrent is None or input is None:
             first, second = keys_for(key, 2, "EchoState")
             if recurrent is None:
                 shape, dtype = (self.size, self.size), jnp.result_type(float)
                 recurrent = Dense(jax.random.normal(first, shape, dtype) / self.size**0.5)
             if input is None:
-                input = uniform(second, self.n_in, self.size, input_scale)
+                scale = 1.0 if input_scale is None else float(input_scale)
+                input = uniform(second, self.n_in, self.size, scale)
         check_link(recurrent, self.size, self.size, "EchoState", "recurrent")
         if spectral_radius is not None:
             if not (np.isfinite(spectral_radius) and spectral_radius >= 0):

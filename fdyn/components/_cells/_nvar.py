@@ -13,7 +13,7 @@ from ._base import AbstractCell, n_in_field
 
 
 def _degrees(order: Any) -> tuple[int, ...]:
-    degrees = (order,) if isinstance(order, int) else tuple(order)
+    degrees = tuple(order) if isinstance(order, tuple | list) else (order,)
     whole = all(isinstance(p, int) and not isinstance(p, bool) and p > 1 for p in degrees)
     if not whole or len(set(degrees)) != len(degrees):
         raise ValueError(

@@ -148,17 +148,21 @@ class LIF(AbstractNeuron):
     def held(self, y: dict, args: Args) -> dict:
         """The neurons that are refractory."""
         del y
-        if self.interpolate:
-            return {"v": args.mem["free"] <= 0}
-        return {"v": args.mem["refractory"] > 0}
+        return {"v": self._refractory(args.mem)}
+
+    def _refractory(self, mem: dict) -> Array:
+        """All through the step."""
+        return mem["free"] <= 0 if self.interpolate else mem["refractory"] > 0
 
     def _membrane(self, args: Args) -> Affine:
         return (Affine(-1.0, self.v_rest) + as_affine(args.u) * self.r) / self.tau
 
     def events(self, t: Array, y: dict, args: Args) -> Array:
-        """The distance to threshold, mV."""
-        del t, args
-        return y["v"] - self.v_th
+        """The distance to threshold, mV; below it while refractory."""
+        del t
+        above = y["v"] - self.v_th
+        # A reset rule may leave the voltage above the threshold.
+        return jnp.where(self._refractory(args.mem) & (above >= 0), -1.0, above)
 
     def timer(self, mem: dict) -> Array:
         """The time until the first neuron leaves its refractory period."""

@@ -2,10 +2,12 @@
 
 from typing import ClassVar
 
+import numpy as np
 from jax import Array
 
+from ..._misc import is_traced
 from ..._param import param
-from .._base import Affine, size_field, spread
+from .._base import Affine, Args, size_field, spread
 from ._base import AbstractRate
 
 _PER_MS = 1e-3  # 1/s in 1/ms
@@ -26,13 +28,14 @@ class BalloonWindkessel(AbstractRate):
     **Arguments:** `size`: number of regions; the parameters are scalars or have shape `[size]`.
     `epsilon`: 1/s^2 per unit of the input, 1; `kappa`: 1/s, 0.65, decay of the vasodilatory signal;
     `gamma`: 1/s^2, 0.41, feedback of the flow; `tau`: ms, 980, transit time; `alpha`: 1, 0.32,
-    stiffness; `rho`: 1, 0.34, resting oxygen extraction; `v0`: 1, 0.02, resting volume; `k1`, `k2`,
-    `k3`: 1, 2.38, 2, 0.48, which are $7\rho$, 2 and $2\rho - 0.2$.
+    stiffness; `rho`: 1, 0.34, below 1, resting oxygen extraction; `v0`: 1, 0.02, resting volume;
+    `k1`, `k2`, `k3`: 1, 2.38, 2, 0.48, which are $7\rho$, 2 and $2\rho - 0.2$.
 
     **State:** `s`: 1/s, `f`: flow, `v`: volume, `q`: deoxyhaemoglobin, all in units of rest and of
     shape `[size]`. **Output:** `bold`: 1, the relative change of the signal, `[size]`.
 
-    **Raises:** `ValueError` for shapes that do not fit or bounds that are broken.
+    **Raises:** `ValueError` for shapes that do not fit, bounds that are broken, or a `rho` that is
+    not below 1.
 
     ```python
     >>> from fdyn import simulate
@@ -62,6 +65,13 @@ class BalloonWindkessel(AbstractRate):
     k2: Array = param(2.0, unit="1", doc="weight of the concentration")
     k3: Array = param(0.48, unit="1", doc="weight of the extravascular signal")
 
+    def __check_init__(self):
+        if not is_traced(self.rho) and (np.asarray(self.rho) >= 1).any():
+            raise ValueError(
+                "BalloonWindkessel: 'rho' is the part of the oxygen that is extracted and must be "
+                f"below 1, got {self.rho}."
+            )
+
     def start(self) -> dict[str, Array]:
         """At rest."""
         zero = spread(0 * self.tau, self.size)
@@ -71,6 +81,13 @@ class BalloonWindkessel(AbstractRate):
         """The signal."""
         oxygen = self.k1 * (1 - y["q"]) + self.k2 * (1 - y["q"] / y["v"])
         return self.v0 * (oxygen + self.k3 * (1 - y["v"]))
+
+    def kick(self, y: dict, args: Args, dv: Array) -> dict:
+        """Refused: what is called `v` here is a volume."""
+        raise ValueError(
+            "a Delta synapse makes a membrane potential jump, which BalloonWindkessel has not: "
+            "use another synapse, such as Activity or Exponential."
+        )
 
     def dynamics(self, y: dict, u: Affine) -> dict:
         """Signal, flow, volume and deoxyhaemoglobin."""

@@ -88,7 +88,10 @@ class Kuramoto(AbstractNeuron):
     ) -> tuple[dict, dict, dict]:
         """The phase modulo a turn: a large number would lose its fraction."""
         del t, dt, key
-        theta = y["theta"] - 2 * jnp.pi * jnp.floor(y["theta"] / (2 * jnp.pi))
+        turn = 2 * jnp.pi
+        theta = y["theta"] - turn * jnp.floor(y["theta"] / turn)
+        # What lies less than the rounding below zero comes out as a whole turn.
+        theta = jnp.where(theta >= turn, theta - turn, theta)
         return {"theta": theta}, args.mem, {"phase": theta}
 
 

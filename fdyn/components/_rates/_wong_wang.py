@@ -27,7 +27,7 @@ class WongWang(AbstractRate):
     **Arguments:** `size`: number of populations; the parameters are scalars or have shape
     `[size]`. `tau`: ms, $\tau_s$, 100; `gamma`: 1, 0.641; `a`: Hz/nA, 270; `b`: Hz, 108; `d`: s,
     0.154; `w`: nA, 0.2609, the coupling to itself; `i0`: nA, 0.3255, background; `sigma`:
-    1/sqrt(ms), no noise by default; `s_init`: 1, 0.1. At rest in a whole brain: `w=0.2349`
+    1/sqrt(ms), no noise by default; `s_init`: 1, 0.1. At rest in a whole brain: `w=0.23481`
     (0.9 times 0.2609), `i0=0.3`, `sigma=0.001`.
 
     **State:** `s`: 1, `[size]`. **Output:** `rate`: Hz, $H(x)$, `[size]`.
