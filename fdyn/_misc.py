@@ -76,11 +76,6 @@ def vtrap(x: Array, y: Array | float) -> Array:
     return y * denominator / numerator
 
 
-def logistic(x: Array) -> Array:
-    """The logistic function $1/(1 + e^{-x})$, as tanh, which cannot overflow."""
-    return (1 + jnp.tanh(x / 2)) / 2
-
-
 def stable_hash(name: str) -> int:
     """A 31-bit hash of a name that is the same in every process (the builtin one is salted)."""
     return zlib.crc32(name.encode()) & 0x7FFFFFFF

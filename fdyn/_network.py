@@ -127,6 +127,19 @@ class Network(AbstractComponent):
                 f"projection {name!r}: pre = {p.pre!r} must be an AbstractNeuron, since a "
                 f"{type(p.synapse).__name__} is driven by its activity; got {type(pre).__name__}."
             )
+        if p.counts and not rest and getattr(pre, "interpolate", False):
+            raise ValueError(
+                f"projection {name!r}: pre = {p.pre!r} interpolates its spikes and sends them "
+                "spread over two steps, but this projection counts spikes (a Delta synapse, a "
+                "release, a learning rule, or a synapse that is not linear): take "
+                f"pre = '{p.pre}.spike'."
+            )
+        if p.kicks and getattr(post, "interpolate", False):
+            raise ValueError(
+                f"projection {name!r}: a Delta synapse makes the potential jump on the grid, but "
+                f"post = {p.post!r} interpolates its spikes between the points of the grid: leave "
+                "out 'interpolate', or take another synapse."
+            )
         if p.plasticity is not None and p.plasticity.modulator is not None:
             find(self, p.plasticity.modulator, f"projection {name!r}, modulator")
         side = pre.size if p.at_pre else post.size
@@ -142,6 +155,8 @@ class Network(AbstractComponent):
         steps: dict[str, int] = {}
         sizes: dict[str, int] = {}
         for name, p in sorted(self.projections.items()):
+            p.check()
+            self._check_projection(name, p)
             y[name], mem[name], most = p.init(dt, self._activity(p.pre, y))
             if most:
                 steps[p.pre] = max(most, steps.get(p.pre, 0))
@@ -213,7 +228,8 @@ class Network(AbstractComponent):
         kicking = {name: p for name, p in sorted(self.projections.items()) if p.kicks}
         for name, p in kicking.items():
             ring = mem.get(RINGS, {}).get(p.pre)
-            mem[name], dv = p.due(mem[name], ring, self._zeros(p.post, y))
+            zeros, own = self._zeros(p.post, y), child_key(key, name)
+            y[name], mem[name], dv = p.due(y[name], mem[name], ring, zeros, dt=dt, key=own)
             y = y if dv is None else self._kick(p.post, y, args.mem, dv)
         for name, node in sorted(self.nodes.items()):
             y[name], mem[name], out[name] = node.jump(

@@ -95,7 +95,7 @@ class Projection(eqx.Module):
     output: AbstractOutput
     release: AbstractRelease | None
     plasticity: AbstractPlasticity | None
-    at_pre: bool = eqx.field(static=True)
+    _align: str | None = eqx.field(static=True)
     # A number is structure, what is interpolated is data.
     _whole: float = eqx.field(static=True)
     _part: FractionalDelay | None
@@ -126,22 +126,30 @@ class Projection(eqx.Module):
         self._whole = 0.0 if fractional else as_time(delay, "delay", zero=True)
         self._part = delay if fractional else None
         self._longest = longest(getattr(connect, "delay", None))
+        self._align = align
+        self.check()
+        self._by_pre = self._by_post = None
+        if self.plasticity is not None:
+            self._by_pre, self._by_post = make_indices(connect)
+
+    def check(self) -> None:
+        """`ValueError` unless the parts go together; at `init` too, since they can be replaced."""
         self._check_parts()
-        only_pre = synapse.graded or not synapse.linear
+        self._check_align()
+        self._check_delta()
+        if self.plasticity is not None:
+            self._check_plasticity(self.plasticity)
+
+    def _check_align(self):
+        align, synapse = self._align, self.synapse
         if align not in ("pre", "post", None):
             raise ValueError(f"Projection: 'align' must be 'pre', 'post' or None, got {align!r}.")
-        if align == "post" and only_pre:
+        if align == "post" and (synapse.graded or not synapse.linear):
             why = "driven by the activity of" if synapse.graded else "not linear in the spikes of"
             raise ValueError(
                 f"Projection: a {type(synapse).__name__} is {why} the presynaptic units, so its "
                 "state is held there: leave out 'align', or take 'pre'."
             )
-        self.at_pre = only_pre or align == "pre"
-        self._check_delta()
-        self._by_pre = self._by_post = None
-        if self.plasticity is not None:
-            self._check_plasticity(self.plasticity)
-            self._by_pre, self._by_post = make_indices(connect)
 
     def _check_parts(self):
         for name, kind, optional in (
@@ -222,6 +230,17 @@ class Projection(eqx.Module):
     def delay(self) -> float | FractionalDelay:
         """The delay of all its synapses, ms."""
         return self._whole if self._part is None else self._part
+
+    @property
+    def at_pre(self) -> bool:
+        """Whether the state of the synapses is held once per presynaptic unit."""
+        return self._align == "pre" or self.synapse.graded or not self.synapse.linear
+
+    @property
+    def counts(self) -> bool:
+        """Whether it takes whole spikes only: half a spike now and half later is another thing."""
+        linear = self.synapse.linear and self.release is None and self.plasticity is None
+        return not self.synapse.graded and (self.kicks or not linear)
 
     @property
     def waits(self) -> float | None:
@@ -324,18 +343,21 @@ class Projection(eqx.Module):
 
     # --- at an instant -----------------------------------------------------------------------
 
-    def due(self, mem: dict, ring: dict | None, zeros: Array) -> tuple[dict, Array | None]:
+    def due(
+        self, y: dict, mem: dict, ring: dict | None, zeros: Array, *, dt: Array, key: Array
+    ) -> tuple[dict, dict, Array | None]:
         """What a Delta synapse brings before the threshold, `[n_post]`; `None` for nothing yet.
 
         `ring` holds the spikes of the presynaptic population up to the last step.
         """
         if "ring" in mem:
             row, mem = self._arrive(mem)
-            return mem, row
+            return y, mem, row
         if ring is None or "timing" not in mem:
-            return mem, None
-        spikes = dly.read(ring, mem["timing"].lag - 1)
-        return mem, zeros + Arrivals(self.connect, spikes, mem.get("weight"))
+            return y, mem, None
+        s = dly.read(ring, mem["timing"].lag - 1)
+        y, mem, s = self._release(y, mem, s, None, dt=dt, key=key)
+        return y, mem, zeros + Arrivals(self.connect, s, mem.get("weight"))
 
     def receive(
         self,
@@ -354,12 +376,9 @@ class Projection(eqx.Module):
 
         **Returns:** `(y, mem, spikes)`, the last after the release.
         """
-        if self.release is not None:
-            args = Args(mem["release"], None, fired)
-            y_release, mem_release, s = self.release.release(
-                y["release"], args, spikes.values, dt=dt, key=child_key(key, "release")
-            )
-            y, mem = {**y, "release": y_release}, {**mem, "release": mem_release}
+        # A Delta synapse has released before the threshold what all its synapses delay alike.
+        if self.release is not None and not (self.kicks and self.delayed and "ring" not in mem):
+            y, mem, s = self._release(y, mem, spikes.values, fired, dt=dt, key=key)
             spikes = find_events(s)
         arrivals: Any = None
         if self.at_pre:
@@ -382,6 +401,16 @@ class Projection(eqx.Module):
         if self.sampled:
             mem = self._sample(mem, self._conducted(y, mem, activity))
         return y, mem, spikes
+
+    def _release(
+        self, y: dict, mem: dict, s: Array, fired: Any, *, dt: Array, key: Array
+    ) -> tuple[dict, dict, Array]:
+        """What the spikes release."""
+        if self.release is None:
+            return y, mem, s
+        args, key = Args(mem["release"], None, fired), child_key(key, "release")
+        own, kept, s = self.release.release(y["release"], args, s, dt=dt, key=key)
+        return {**y, "release": own}, {**mem, "release": kept}, s
 
     def learn(
         self, y: dict, mem: dict, s_pre: Any, s_post: Any, u: dict, *, dt: Array, key: Array

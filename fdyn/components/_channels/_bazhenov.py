@@ -3,8 +3,9 @@
 from typing import ClassVar
 
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic, vtrap
+from ..._misc import vtrap
 from ..._param import param
 from .._ions._base import IonState
 from ._base import AbstractSteadyStateChannel, per_temperature

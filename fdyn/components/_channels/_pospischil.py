@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic
 from ..._param import param
 from .._base import Affine
 from .._ions._base import IonState

@@ -4,8 +4,9 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic, vtrap
+from ..._misc import vtrap
 from ..._param import param
 from ._base import AbstractGatedChannel
 

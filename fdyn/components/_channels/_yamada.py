@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic
 from ..._param import param
 from .._ions._base import IonState
 from ._base import AbstractSteadyStateChannel, per_temperature

@@ -6,8 +6,9 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import is_traced, logistic, vtrap
+from ..._misc import is_traced, vtrap
 from ..._param import param
 from .._base import Affine, Args, as_affine, size_field, spread
 from .._surrogate import AbstractSurrogate, SuperSpike

@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic
 from ..._param import param
 from .._base import Affine, size_field, spread
 from ._base import AbstractRate

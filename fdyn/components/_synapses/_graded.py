@@ -3,8 +3,8 @@
 from typing import Any, ClassVar
 
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic
 from ..._param import param
 from .._base import Affine, Args, State, spread
 from ._base import AbstractSynapse
