@@ -5,8 +5,9 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic, vtrap
+from ..._misc import vtrap
 from ..._param import param
 from .._base import Affine, Args, as_affine, size_field, spread
 from .._surrogate import AbstractSurrogate, SuperSpike

@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from jax import Array
+from jax.lax import logistic
 
-from ..._misc import logistic
 from ..._param import param
 from .._base import Affine, size_field, spread
 from ._base import AbstractRate
@@ -17,6 +17,8 @@ class WilsonCowan(AbstractRate):
       \tau_i \dot I = -I + (1 - r_i I)\,S_i(c_3 E - c_4 I + Q)$$
     with $S(x) = 1/(1 + e^{-a(x - \theta)}) - 1/(1 + e^{a\theta})$.
 
+    Where the paper has $k_e - r_e E$ and $k_i - r_i I$, with the highest values $k = S(\infty)$ of
+    the responses, a little below 1, this is the form in common use, with 1.
     $E$ and $I$ are the proportions of cells that fire. The input $u$ adds to the drive $P$ of the
     excitatory population, whose proportion is what projections see.
 
@@ -39,7 +41,8 @@ class WilsonCowan(AbstractRate):
 
     ```
 
-    **Source:** Wilson & Cowan 1972, Biophys. J. 12:1, eqs. 11 and 12, the logistic function eq. 15.
+    **Source:** Wilson & Cowan 1972, Biophys. J. 12:1, eqs. 11 and 12 with 1 for $k_e$ and $k_i$,
+    the logistic function eq. 15.
     """
 
     units: ClassVar[dict[str, str]] = {"e": "1", "i": "1", "activity": "1"}
