@@ -197,6 +197,7 @@ def test_rings_are_written_in_place(kind):
             mem["p"],
             find_events(spikes),
             None,
+            None,
             dt=jnp.array(DT),
             key=jax.random.key(0),
         )
