@@ -53,6 +53,14 @@ def test_the_latency_code_is_decoded():
 
 
 @pytest.mark.slow
+def test_a_period_that_starts_with_a_jump_reads_what_comes_after_it(float32):
+    # In single precision the ninth multiple of 0.01 lies below 0.09.
+    steps = Steps(1, [0.0, 0.09], [1.0, 0.5])
+    s = spikes(LatencyEncoder(1, steps, t_first=0.01, t_last=0.05, period=0.09), 0.18, 0.01)
+    assert (np.flatnonzero(s[:, 0]) + 1).tolist() == [1, 9 + 3]
+
+
+@pytest.mark.slow
 def test_the_logarithmic_latency_is_that_of_an_integrator():
     x = np.array([0.25, 0.5, 0.9, 1.0])
     code = LatencyEncoder(4, x, t_first=1.0, t_last=100.0, threshold=0.2, tau=10.0)
@@ -124,6 +132,8 @@ def test_a_population_of_latencies_is_decoded():
         (lambda: PoissonEncoder(2, [0.5, 1.5]), r"from 0 to 1, got \[1.5\]"),
         (lambda: PoissonEncoder(1, 0.5, 5.0, 5.0), "above 'min_rate'"),
         (lambda: PoissonEncoder(2, np.ones(3)), "shape"),
+        (lambda: PoissonEncoder(1, 0.5, np.inf).start(0.1), "more than 10000 spikes"),
+        (lambda: PoissonEncoder(1, 0.5, 1e9).start(0.1), "more than 10000 spikes"),
         (lambda: LatencyEncoder(1, -0.1), "from 0 to 1"),
         (lambda: LatencyEncoder(1, OrnsteinUhlenbeck(1)), "no function of time"),
         (lambda: LatencyEncoder(1, 0.5, 5.0, 5.0), "later than"),

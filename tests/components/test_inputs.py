@@ -113,7 +113,7 @@ class _Nothing:
 _ARGS = _Nothing()
 
 
-def test_inputs_add_and_multiply():
+def test_inputs_add_multiply_and_divide():
     a, b = Sinusoid(2, 3.0, [12.0, 5.0]), Ramp(2, 0.0, 4.0, 0.0, 100.0)
     x, y = (np.asarray(s(33.0)) for s in (a, b))
     array = np.array([2.0, -1.0])
@@ -126,6 +126,10 @@ def test_inputs_add_and_multiply():
         (1 - a, 1 - x),
         (array * a, array * x),
         (jnp.asarray(array) + a, array + x),
+        (a / 2, x / 2),
+        (a / array, x / array),
+        (3 / (b + 1), 3 / (y + 1)),
+        (a / (b + 1), x / (y + 1)),
         (a - array, x - array),
     ):
         np.testing.assert_allclose(found(33.0), expected, rtol=1e-14)
@@ -148,12 +152,22 @@ def test_inputs_add_and_multiply():
         (lambda: Pulses(1, 0.0, 2.0, period=3.0, number=2.5), "whole"),
         (lambda: Sampled(1, [0.0, 0.0], [1.0, 2.0]), "increase"),
         (lambda: Sampled(1, [0.0, 1.0], [1.0, 2.0], "cubc"), "'linear', 'previous', 'cubic'"),
+        (lambda: Sinusoid(2) / "x", "numbers"),
         (lambda: PoissonInput(2, -1.0), "non-negative"),
+        (lambda: PoissonInput(2, np.inf), r"'rate' must be finite and at least 0, got \[inf\]"),
+        (
+            lambda: PoissonInput(2, 1e5, sources=2000).start(0.1),
+            "PoissonInput: more than 10000 spikes of a unit are expected in one step",
+        ),
         (lambda: PoissonInput(2, Sinusoid(3)), "size 2"),
         (lambda: PoissonInput(2, 1.0, sources=1.5), "whole"),
         (lambda: SpikeTimes(1, [0.0], [0]), "above 0"),
         (lambda: SpikeTimes(1, [1.0], [1]), "units 0 to 0"),
         (lambda: SpikeTimes(2, [[1.0]]), "each of 2 units"),
+        (
+            lambda: SpikeTimes(1, np.arange(1.0, 4.0)),
+            r"got 3 of them. For one unit write ..\.\.",
+        ),
         (lambda: SpikeTimes(1, [1.0], [0.5]), "whole"),
         (lambda: SpikeTimes(1, [1.0], [0], rounding="up"), "nearest"),
     ],
@@ -251,8 +265,25 @@ def test_the_rate_of_spikes_may_be_a_signal_or_noise():
     integrated = 2 * (sigma / 1000 * tau) ** 2 * (t / tau - 1 + np.exp(-t / tau))
     assert abs(counts.mean() - 12) < 5 * np.sqrt((12 + integrated) / n)
     assert integrated > 1.2 and abs(counts.var() / (12 + integrated) - 1) < 5 * np.sqrt(2 / n)
-    with pytest.raises(RuntimeError, match="'rate' must lie from 0"):
-        simulate(PoissonInput(20, 10.0 * Sinusoid(20)), 100.0, dt=dt, record="spike")
+    wrong = "'rate' must be finite and at least 0"
+    for rate, message in (
+        (10.0 * Sinusoid(20), wrong),
+        (1.0 / (0.0 * Sinusoid(20)), wrong),
+        (0.0 / (0.0 * Sinusoid(20)), wrong),
+        (1e8 + Sinusoid(20), "more than 10000 spikes"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            simulate(PoissonInput(20, rate), 100.0, dt=dt, record="spike")
+
+
+@pytest.mark.slow
+def test_a_mean_for_which_nothing_can_be_drawn_makes_nan():
+    # What a transformation hides from the checks does not run forever either.
+    means = jnp.array([2.0, jnp.inf, jnp.nan, -1.0, 1e4, 1.1e4])
+    found = np.asarray(jax.jit(poisson_counts)(jax.random.key(0), means))
+    assert np.isnan(found).tolist() == [False, True, True, True, False, True]
+    assert abs(found[4] - 1e4) < 500
+    assert np.isnan(poisson_counts(jax.random.key(0), jnp.full(100, jnp.inf))).all()
 
 
 @pytest.mark.slow
@@ -270,6 +301,12 @@ def test_spike_times_are_played_where_they_belong():
         simulate(SpikeTimes(2, [[0.2], [0.25]]), 1.0, dt=0.1)
     near = SpikeTimes(2, [[0.2], [0.26]], rounding="nearest")
     assert spike_steps(simulate(near, 1.0, dt=0.1, record="spike")["spike"], 1) == [2]
+    # None is lost at the start, as a node and as an input: what is nearest to 0 comes at step 1.
+    early = SpikeTimes(2, [[0.03, 0.1], [0.04]], rounding="nearest")
+    rows = [[2.0, 1.0], [0.0, 0.0]]
+    assert simulate(early, 0.2, dt=0.1, record="spike")["spike"].tolist() == rows
+    driven = simulate(Relay(2), 0.3, dt=0.1, inputs=early, record="value")["value"]
+    assert driven.tolist() == [[0.0, 0.0], *rows]
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ class AbstractInput(AbstractPopulation):
 
     Through `inputs=` of a driver its output is the input of what it drives, read at the start of
     each step; as a node of a network it is read by projections, at the end of each step. Inputs
-    add, subtract and multiply, with each other and with numbers or arrays `[size]`:
+    add, subtract, multiply and divide, with each other and with numbers or arrays `[size]`:
     `2.0 * Sinusoid(8) + OrnsteinUhlenbeck(8)`. Noise in such an expression is drawn for itself, so
     `noise + noise` are two processes.
 
@@ -44,6 +44,12 @@ class AbstractInput(AbstractPopulation):
 
     def __rmul__(self, other: Any) -> "AbstractInput":
         return _pair(_Product, _as_input(other, self.size), self)
+
+    def __truediv__(self, other: Any) -> "AbstractInput":
+        return _pair(_Quotient, self, _as_input(other, self.size))
+
+    def __rtruediv__(self, other: Any) -> "AbstractInput":
+        return _pair(_Quotient, _as_input(other, self.size), self)
 
     def __neg__(self) -> "AbstractInput":
         return self * -1.0
@@ -190,6 +196,11 @@ class _Sum(_AbstractPair):
 class _Product(_AbstractPair):
     def join(self, left: Array, right: Array) -> Array:
         return left * right
+
+
+class _Quotient(_AbstractPair):
+    def join(self, left: Array, right: Array) -> Array:
+        return left / right
 
 
 class ConstantInput(AbstractSignal):

@@ -4,10 +4,25 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+from ..._misc import is_traced
 
 # The largest mean for one inversion, far from where exp(-mean) underflows.
 _LARGE = 30.0
+# The largest mean of all: the time that a draw takes grows with it, and beyond it is in vain.
+MOST = 1e4
+TOO_MANY = (
+    f"more than {MOST:g} spikes of a unit are expected in one step. Give a lower rate (Hz), or a "
+    "smaller dt, or take OrnsteinUhlenbeck: so many spikes amount to a current that fluctuates."
+)
+
+
+def check_mean(module: Any, mean: Any) -> None:
+    """Refuse a number of spikes per step that would take too long to draw."""
+    if not is_traced(mean) and not (np.asarray(mean) <= MOST).all():
+        raise ValueError(f"{type(module).__name__}: {TOO_MANY}")
 
 
 def poisson_counts(key: Array, mean: Array) -> Array:
@@ -20,7 +35,7 @@ def poisson_counts(key: Array, mean: Array) -> Array:
       P(\text{unit } i \text{ keeps an event}) = \lambda_i / \lambda_\mathrm{max}$$
 
     with exponential $E$ and a unit drawn for each event; else by inversion, large means as a sum
-    of smaller ones. No derivative.
+    of smaller ones. NaN for a mean above `MOST`, and one that is no number. No derivative.
 
     **Source:** Lewis & Shedler 1979, Nav. Res. Logist. Q. 26:403, theorem 1, for thinning; Devroye
     1986, Non-Uniform Random Variate Generation, section X.3, for inversion.
@@ -65,6 +80,8 @@ def _by_events(key: Array, mean: Array, block: int) -> Array:
 
 
 def _by_inversion(key: Array, mean: Array) -> Array:
+    fit = (mean >= 0) & (mean <= MOST)
+    mean = jnp.where(fit, mean, 0)
     parts = jnp.maximum(jnp.ceil(jnp.max(mean) / _LARGE), 1)
 
     def part(carry: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -73,7 +90,8 @@ def _by_inversion(key: Array, mean: Array) -> Array:
         return i + 1, counts + _invert(k, mean / parts)
 
     start = (jnp.zeros_like(parts), jnp.zeros_like(mean))
-    return jax.lax.while_loop(lambda carry: carry[0] < parts, part, start)[1]
+    counts = jax.lax.while_loop(lambda carry: carry[0] < parts, part, start)[1]
+    return jnp.where(fit, counts, jnp.nan)
 
 
 def _invert(key: Array, mean: Array) -> Array:

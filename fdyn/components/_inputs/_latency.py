@@ -9,7 +9,7 @@ from ..._grid import steps_of
 from ..._misc import is_traced
 from ..._param import param
 from .._base import Args, State, size_field
-from ._base import AbstractInput, as_signal
+from ._base import AbstractInput, as_signal, slack
 from ._source import Range, as_source, check_source, param_or_input
 
 
@@ -140,7 +140,7 @@ class LatencyEncoder(AbstractInput):
             n = jnp.round(self.period / dt)
             since = jnp.mod(step - 1, n) + 1
         start = jnp.maximum(step - since, 0) * dt
-        x = as_signal(as_source(self.values, self.size)).at(start, start)
+        x = as_signal(as_source(self.values, self.size)).at(start, start + slack(start, dt))
         x = Range("values", 0.0, 1.0).checked(self, x)
         due = jnp.ceil(self.times(x) / dt - 1e-6)
         spikes = jnp.broadcast_to((due == since) & (step > 0), (self.size,))

@@ -119,8 +119,9 @@ class Range(eqx.Module):
     below: bool = eqx.field(default=False, static=True)
 
     def outside(self, x: Any) -> Any:
-        """Where a value has no code."""
-        return (x < self.low) | ((x >= self.high) if self.below else (x > self.high))
+        """Where a value has no code, as NaN and infinity have none."""
+        within = (x >= self.low) & ((x < self.high) if self.below else (x <= self.high))
+        return ~(within & (abs(x) < jnp.inf))
 
     def check(self, module: Any) -> None:
         """Refuse numbers without a code."""
@@ -145,4 +146,6 @@ class Range(eqx.Module):
         if is_traced((self.low, self.high)):
             return "must lie within its limits"
         low, high = (np.asarray(x).tolist() for x in (self.low, self.high))
+        if high == np.inf:
+            return f"must be finite and at least {low:g}"
         return f"must lie from {low:g} to {'below ' if self.below else ''}{high:g}"
