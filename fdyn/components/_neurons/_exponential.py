@@ -23,6 +23,9 @@ class ExponentialIF(AbstractResetNeuron):
     The input $u$ (pA) may be an `Affine` in $v$. The exponential is evaluated at no more than
     `5 delta_t` above `v_peak`, where no neuron stays.
 
+    The upstroke wants a `dt` of 0.05 ms or less; larger ones lose spikes without a warning: an
+    input of 20 pA makes 98 in 1000 ms at `dt` = 0.01 ms, 97 at 0.05, 77 at 1, 71 at 2, 50 at 5.
+
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
     `tau`: ms, 10; `r`: Gohm, 1; `v_rest`: mV, -65; `v_t`: mV, -59.9, the voltage of the least
     slope, and `delta_t`: mV, 3.48, the sharpness of the spike; `v_peak`: mV, -30; `v_reset`: mV,
@@ -103,6 +106,9 @@ class AdEx(AbstractResetNeuron):
 
     The input $u$ (pA) may be an `Affine` in $v$ (conductances, nS). What depends on the voltage is
     evaluated at no more than `5 delta_t` above `v_peak`, where no neuron stays.
+
+    The upstroke wants a `dt` of 0.1 ms or less; larger ones lose spikes without a warning: an input
+    of 800 pA makes 17 in 1000 ms at `dt` = 0.05 ms, 16 at 1 and 2, 14 at 5.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
     `c`: pF, 281; `g_l`: nS, 30; `e_l`: mV, -70.6; `v_t`: mV, -50.4; `delta_t`: mV, 2; `a`: nS, 4,

@@ -25,6 +25,9 @@ class Izhikevich(AbstractResetNeuron):
     further above `v_peak` than `c` lies below, where no neuron stays. In the units of a membrane
     the same model is `AdaptiveQIF`.
 
+    The upstroke takes less than a step of 1 ms, so `dt` is 0.1 ms or less: an input of 15 makes 34
+    spikes in 1000 ms at `dt` = 0.05 ms, 33 at 1, 31 at 2 and, without a warning, 99 at 5.
+
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`, and
     their defaults spike regularly. `a`: 1/ms, 0.02; `b`: 1/ms, 0.2; `c`: mV, -65; `d`: mV/ms, 8;
     `p2`: 1/(mV ms), 0.04; `p1`: 1/ms, 5; `p0`: mV/ms, 140; `v_peak`: mV, 30; `t_ref`: ms, 0;

@@ -30,6 +30,9 @@ class QIF(AbstractResetNeuron):
     above `v_peak` than `v_reset` lies below, where no neuron stays. With `v_rest=0, v_c=0, k=1` it
     is $\tau\dot v = v^2 + u$.
 
+    The upstroke wants a `dt` of 0.1 ms or less; larger ones lose spikes without a warning: an input
+    of 40 pA makes 46 in 1000 ms at `dt` = 0.05 ms, 43 at 1, 41 at 2, 33 at 5.
+
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`.
     `tau`: ms, 20; `k`: 1/mV, 0.04; `r`: Gohm, 1; `v_rest`: mV, -65; `v_c`: mV, -50, from where it
     fires by itself; `v_peak`: mV, 0; `v_reset`: mV, -65; `t_ref`: ms, 0; `v_init`: mV, `v_rest` by
@@ -110,6 +113,9 @@ class AdaptiveQIF(AbstractResetNeuron):
     is $c$ and $b$ is $d$. The input $u$ (pA) may be an `Affine` in $v$ (conductances, nS). What
     depends on the voltage is evaluated no further above `v_peak` than `v_reset` lies below, where
     no neuron stays.
+
+    The upstroke wants a `dt` of 0.5 ms or less; larger ones lose spikes without a warning: an input
+    of 100 pA makes 13 in 1000 ms at `dt` = 0.05 to 1 ms, 12 at 2, 11 at 5.
 
     **Arguments:** `size`: number of neurons; the parameters are scalars or have shape `[size]`, and
     their defaults are a regular spiking cell of the neocortex. `c`: pF, 100; `k`: nS/mV, 0.7;
