@@ -10,6 +10,7 @@ from . import _delay as dly
 from . import _tree
 from ._misc import child_key
 from ._projection import Projection
+from ._projection_check import check
 from .components import (
     AbstractComponent,
     AbstractNeuron,
@@ -127,6 +128,13 @@ class Network(AbstractComponent):
                 f"projection {name!r}: pre = {p.pre!r} must be an AbstractNeuron, since a "
                 f"{type(p.synapse).__name__} is driven by its activity; got {type(pre).__name__}."
             )
+        silent = isinstance(pre, AbstractNeuron) and pre.units and "spike" not in pre.units
+        if silent and not p.synapse.graded:
+            raise ValueError(
+                f"projection {name!r}: pre = {p.pre!r}, a {type(pre).__name__}, has no spikes (its "
+                f"'units' name none), but a {type(p.synapse).__name__} needs them: take Activity or "
+                "Graded as synapse, or PoissonInput(rate=...) for spikes at a given rate."
+            )
         if p.counts and not rest and getattr(pre, "interpolate", False):
             raise ValueError(
                 f"projection {name!r}: pre = {p.pre!r} interpolates its spikes and sends them "
@@ -155,7 +163,7 @@ class Network(AbstractComponent):
         steps: dict[str, int] = {}
         sizes: dict[str, int] = {}
         for name, p in sorted(self.projections.items()):
-            p.check()
+            check(p)
             self._check_projection(name, p)
             y[name], mem[name], most = p.init(dt, self._activity(p.pre, y))
             if most:

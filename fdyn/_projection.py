@@ -5,12 +5,12 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from . import _delay as dly
 from ._grid import as_time
-from ._misc import child_key, is_traced
+from ._misc import child_key
+from ._projection_check import check
 from .components import (
     CUBA,
     AbstractOutput,
@@ -23,8 +23,7 @@ from .components import (
     Delta,
     Synapses,
 )
-from .components._plasticity._base import check_rule
-from .sparse import AbstractConnectivity, FractionalDelay, Procedural, SynapseIndex, find_events
+from .sparse import AbstractConnectivity, FractionalDelay, SynapseIndex, find_events
 from .sparse._delay import is_common, longest, steps_of_delay
 from .sparse._plastic import one_per_synapse, read_before
 from .sparse._synapse_index import check_indices, make_indices
@@ -59,7 +58,9 @@ class Projection(eqx.Module):
       replaced afterwards, their weights can. There can be no delays per synapse.
     - `align`: `"post"` holds the state of the synapse once per postsynaptic unit, `"pre"` once per
       presynaptic unit and sums what it conducts through `connect` at every step. Default: `"post"`
-      for synapses that are linear, `"pre"` for the others, which can only be held there.
+      for synapses that are linear, `"pre"` for the others, which can only be held there. The two
+      are the same as long as the weights do not learn: at the presynaptic side what is left of
+      earlier spikes is multiplied by the new weight, too.
 
     Without delay, what graded synapses and those held at the presynaptic side conduct is evaluated
     within the step, to the order of the solver. With one, graded synapses are read at the points of
@@ -127,104 +128,10 @@ class Projection(eqx.Module):
         self._part = delay if fractional else None
         self._longest = longest(getattr(connect, "delay", None))
         self._align = align
-        self.check()
+        check(self)
         self._by_pre = self._by_post = None
         if self.plasticity is not None:
             self._by_pre, self._by_post = make_indices(connect)
-
-    def check(self) -> None:
-        """`ValueError` unless the parts go together; at `init` too, since they can be replaced."""
-        self._check_parts()
-        self._check_align()
-        self._check_delta()
-        if self.plasticity is not None:
-            self._check_plasticity(self.plasticity)
-
-    def _check_align(self):
-        align, synapse = self._align, self.synapse
-        if align not in ("pre", "post", None):
-            raise ValueError(f"Projection: 'align' must be 'pre', 'post' or None, got {align!r}.")
-        if align == "post" and (synapse.graded or not synapse.linear):
-            why = "driven by the activity of" if synapse.graded else "not linear in the spikes of"
-            raise ValueError(
-                f"Projection: a {type(synapse).__name__} is {why} the presynaptic units, so its "
-                "state is held there: leave out 'align', or take 'pre'."
-            )
-
-    def _check_parts(self):
-        for name, kind, optional in (
-            ("connect", AbstractConnectivity, False),
-            ("synapse", AbstractSynapse, False),
-            ("output", AbstractOutput, False),
-            ("release", AbstractRelease, True),
-            ("plasticity", AbstractPlasticity, True),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, kind) and not (optional and value is None):
-                raise ValueError(
-                    f"Projection: '{name}' must be an {kind.__name__}, got {type(value).__name__}."
-                )
-        if self._part is not None and self._part.values.shape != ():
-            raise ValueError(
-                "Projection: 'delay' is one for all synapses, got a FractionalDelay of shape "
-                f"{self._part.values.shape}. A delay per synapse belongs to the connectivity."
-            )
-        if self.synapse.graded and self.release is not None:
-            raise ValueError(
-                f"Projection: 'release' acts on spikes, but a {type(self.synapse).__name__} is "
-                "driven by the activity of the presynaptic units."
-            )
-        if self.output.diffusive and self.plasticity is not None:
-            raise ValueError(
-                f"Projection: the weights of a {type(self.output).__name__} cannot learn."
-            )
-
-    def _check_delta(self):
-        if not self.kicks:
-            return
-        if self.at_pre or not isinstance(self.output, CUBA):
-            raise ValueError(
-                "Projection: a Delta synapse makes the potential jump, so it takes neither "
-                "'output' nor align='pre'."
-            )
-        if self._part is not None or isinstance(self.connect.delay, FractionalDelay):
-            raise ValueError(
-                "Projection: a Delta synapse acts at the points of the grid; take delays that are "
-                "multiples of dt instead of a FractionalDelay."
-            )
-        own = self.connect.delay
-        if eqx.is_array(own) and own.ndim and not is_traced(own) and (np.asarray(own) <= 0).any():
-            raise ValueError(
-                "Projection: the delays of the synapses of a Delta synapse must be positive; a "
-                "spike cannot act on the threshold of its own instant."
-            )
-
-    def _check_plasticity(self, rule: AbstractPlasticity):
-        name, own = type(rule).__name__, self.connect.delay
-        if isinstance(self.connect, Procedural):
-            raise ValueError(
-                f"Projection: a {name} needs stored weights, but the synapses of a Procedural are "
-                "generated at every use: list them, for example with to_csr()."
-            )
-        if rule.graded != self.synapse.graded:
-            what = "the activity of both sides" if rule.graded else "spikes"
-            kind = "" if rule.graded else "not "
-            raise ValueError(
-                f"Projection: a {name} learns from {what}, so 'synapse' must {kind}be graded (such "
-                f"as Activity), got {type(self.synapse).__name__}."
-            )
-        if rule.graded and self.delayed:
-            raise ValueError(
-                f"Projection: a {name} compares the activities of both sides at the same instant: "
-                "leave out the delay."
-            )
-        if own is not None and not is_common(own):
-            raise ValueError(
-                f"Projection: a {name} needs one delay of all synapses, since a presynaptic spike "
-                "counts when it arrives. Give 'delay' here instead of delays to the connectivity, "
-                "or make one projection for each delay."
-            )
-        check_rule(rule, self.connect)
 
     @property
     def delay(self) -> float | FractionalDelay:

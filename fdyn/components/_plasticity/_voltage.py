@@ -21,11 +21,15 @@ class VoltageSTDP(AbstractPlasticity):
       \dot w_{ij} = A^+\,x_i\,[u_j - \theta_+]_+\,[\bar u_{+,j} - \theta_-]_+$$
 
     $u$ is the membrane potential of the postsynaptic neurons, and $A^-_j = A^-$, or with `u_ref`
-    $A^-_j = A^-\,\bar{\bar u}_j^2 / u_\mathrm{ref}^2$, in which $\bar{\bar u}$ is the mean of
+    $A^-_j = A^-\,\bar{\bar u}_j^2 / u_\mathrm{ref}$, in which $\bar{\bar u}$ is the mean of
     $u - v_\mathrm{rest}$ over `tau_mean`, so that a neuron too active is depressed. The
     potentiation needs the shape of a spike: take a neuron that has one, such as a
     `ConductanceBased` or one with an exponential upstroke, not a `LIF`. It costs time only for
     neurons above $\theta_+$.
+
+    These are the equations as printed. With them a spike raises its own filtered voltage, so that
+    pairings at low rates (pre before post) potentiate more than in the figure of the paper, for
+    which its authors let the filters see the voltage some milliseconds late.
 
     **Arguments:** `a_minus`: 1.4e-4, unit of the weights/mV; `a_plus`: 8e-5, unit of the
     weights/mV^2; `theta_minus`: -70.6 and `theta_plus`: -45.3, mV, scalars or `[n_post]`; `tau_x`:
