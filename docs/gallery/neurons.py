@@ -44,12 +44,13 @@ held. A fractional neuron is any of them with a [fractional solver](fractional.m
 BLUE, ORANGE = "C0", "C1"
 
 
-def voltage(neuron, u=None, duration=200.0, dt=0.05, of="v", top=None):
+def voltage(neuron, u=None, duration=200.0, dt=0.05, of="v", top=None, solver=None):
     """The voltage under an input; `top` draws spikes of neurons with a reset as lines up to it."""
 
     def draw(ax):
         record = [of] if top is None else [of, "spike"]
-        rec = simulate(neuron, duration, dt=dt, inputs=u, record=record)
+        kwargs = {} if solver is None else {"solver": solver}
+        rec = simulate(neuron, duration, dt=dt, inputs=u, record=record, **kwargs)
         ax.plot(rec.ts, rec[of][:, 0])
         if top is not None:
             mark(ax, rec.ts, rec["v"][:, 0], rec["spike"][:, 0], top)
@@ -64,20 +65,21 @@ def mark(ax, ts, v, spike, top):
     ax.vlines(ts[at], v[at], top, color=BLUE, lw=0.8)
 
 
-def rates(make, currents, unit, duration=1000.0, dt=0.1, exact=None):
+def rates(make, currents, unit, duration=1000.0, dt=0.1, exact=None, solver=None):
     """Spikes per second over the current, after a tenth of the run."""
 
     def draw(ax):
         n = len(currents)
         u = ConstantInput(n, currents)
-        run = simulate(make(n), duration, dt=dt, inputs=u, record=Spikes("spike"))
+        kwargs = {} if solver is None else {"solver": solver}
+        run = simulate(make(n), duration, dt=dt, inputs=u, record=Spikes("spike"), **kwargs)
         times, index = run.spikes("spike")
         late = times > 0.1 * duration
         count = np.bincount(index[late], minlength=n) / (0.9e-3 * duration)
         ax.plot(currents, count, ".", ms=4, label="simulated")
         if exact is not None:
             ax.plot(currents, exact(currents), color=ORANGE, lw=0.8, label="closed form")
-            ax.legend()
+            ax.legend(loc="upper left")
         ax.set(xlabel=f"current ({unit})", ylabel="rate (Hz)")
 
     return draw
@@ -100,8 +102,8 @@ def draw_resets(ax):
     for name, rule in rules.items():
         rec = simulate(LIF(1, reset=rule), 60.0, dt=2.0, inputs=45.0, record="v")
         ax.plot(rec.ts, rec["v"][:, 0], ".-", label=name)
-    ax.set(xlabel="time (ms)", ylabel="v (mV)")
-    ax.legend(ncols=3, loc="lower right")
+    ax.set(xlabel="time (ms)", ylabel="v (mV)", ylim=(-67, -46))
+    ax.legend(ncols=3, loc="upper right")
 
 
 # --- AdEx ---------------------------------------------------------------------------------------
@@ -140,7 +142,7 @@ def adex(name):
         ax.vlines(0.01 * (spike + 1), v[np.minimum(spike // 10, len(v) - 1)], 0, color=BLUE, lw=0.8)
         ax.set(xlabel="time (ms)", ylabel="v (mV)", ylim=(-80, 5))
 
-    return Panel("AdEx", draw, f"AdEx: {name}")
+    return Panel("AdEx", draw, f"AdEx: {name}, {NAUD[name][-1]} pA")
 
 
 # --- Izhikevich ---------------------------------------------------------------------------------
@@ -193,7 +195,6 @@ PATTERNS = {
         100,
         lambda t: step(t, 1, 10, 15) + step(t, 1, 80, 85) - step(t, 6, 70, 75),
     ),
-    "depolarising afterpotential": (1.0, 0.2, -60, -21, -70, 50, lambda t: step(t, 20, 9, 11)),
     "inhibition-induced spiking": (
         -0.02,
         -1.0,
@@ -328,16 +329,17 @@ def draw_pinsky_rinzel(ax):
     ax.plot(rec.times("vs"), rec["vs"][:, 0], label="soma")
     ax.plot(rec.times("vd"), rec["vd"][:, 0], label="dendrite", color=ORANGE)
     ax.set(xlabel="time (ms)", ylabel="v (mV)", xlim=(80, 160))
-    ax.legend()
+    ax.legend(loc="upper right")
 
 
 def draw_phase_plane(ax):
     rec = simulate(FitzHughNagumo(1), 200.0, dt=0.05, inputs=0.5, solver=RK4(), record=["v", "w"])
     v = np.linspace(-2.2, 2.2, 100)
     ax.plot(rec["v"][:, 0], rec["w"][:, 0])
-    ax.plot(v, v - v**3 / 3 + 0.5, "--", color="0.6", lw=0.8)
-    ax.plot(v, (v + 0.7) / 0.8, "--", color="0.6", lw=0.8)
-    ax.set(xlabel="v", ylabel="w", ylim=(-1, 2))
+    ax.plot(v, v - v**3 / 3 + 0.5, "--", color="0.6", lw=0.8, label="nullcline of v")
+    ax.plot(v, (v + 0.7) / 0.8, ":", color="0.4", lw=0.8, label="nullcline of w")
+    ax.set(xlabel="v", ylabel="w", ylim=(-1, 2.6))
+    ax.legend(loc="upper left")
 
 
 SECTIONS = [
@@ -345,7 +347,7 @@ SECTIONS = [
         "Leaky",
         "A linear membrane with a threshold, and one without.",
         [
-            Panel("LIF", voltage(LIF(1, t_ref=2.0), 20.0, 150.0, top=-30)),
+            Panel("LIF", voltage(LIF(1, t_ref=2.0), 20.0, 150.0, top=-30), "LIF, 20 pA"),
             Panel(
                 "LIF",
                 rates(lambda n: LIF(n, t_ref=2.0), np.linspace(0, 40, 41), "pA", exact=lif_rate),
@@ -354,11 +356,12 @@ SECTIONS = [
             Panel(
                 "LeakyIntegrator",
                 voltage(LeakyIntegrator(1), lambda t: 10.0 * (t % 100 < 50), 300.0),
+                "LeakyIntegrator, 10 pA on and off",
             ),
             Panel(
                 ("HardReset", "SoftReset", "PartialReset"),
                 draw_resets,
-                "LIF: three reset rules, at steps of 2 ms",
+                "LIF: three reset rules, 45 pA, steps of 2 ms",
             ),
         ],
         others="SuperSpike",
@@ -367,7 +370,11 @@ SECTIONS = [
         "Exponential",
         "A spike that grows out of the membrane. The eight patterns are those of Naud et al. 2008.",
         [
-            Panel("ExponentialIF", voltage(ExponentialIF(1), 4.0, 150.0, 0.02)),
+            Panel(
+                "ExponentialIF",
+                voltage(ExponentialIF(1), 4.0, 150.0, 0.02),
+                "ExponentialIF, 4 pA",
+            ),
             *(adex(name) for name in NAUD),
         ],
     ),
@@ -376,13 +383,17 @@ SECTIONS = [
         "The normal form of a neuron near its threshold, without and with adaptation. The patterns "
         "are those of Izhikevich 2004; the grey line is the current.",
         [
-            Panel("QIF", voltage(QIF(1), 5.0, 300.0, top=0)),
+            Panel("QIF", voltage(QIF(1), 5.0, 300.0, top=0), "QIF, 5 pA"),
             Panel(
                 "QIF",
                 rates(QIF, np.linspace(0, 30, 31), "pA", 2000.0, exact=qif_rate),
                 "QIF: rate over current",
             ),
-            Panel("AdaptiveQIF", voltage(AdaptiveQIF(1), 100.0, 400.0, top=35)),
+            Panel(
+                "AdaptiveQIF",
+                voltage(AdaptiveQIF(1), 100.0, 400.0, top=35),
+                "AdaptiveQIF, 100 pA",
+            ),
             *(izhikevich(name) for name in PATTERNS),
         ],
     ),
@@ -409,18 +420,28 @@ SECTIONS = [
             Panel(
                 ("ConductanceBased", "hodgkin_huxley"),
                 voltage(hodgkin_huxley(1), 10.0, 80.0),
-                "hodgkin_huxley",
+                "hodgkin_huxley, 10 uA/cm$^2$",
             ),
-            Panel("MorrisLecar", voltage(MorrisLecar(1), 100.0, 500.0)),
-            Panel("WangBuzsaki", voltage(WangBuzsaki(1), 1.0, 150.0, 0.02)),
+            Panel(
+                "MorrisLecar", voltage(MorrisLecar(1), 100.0, 500.0), "MorrisLecar, 100 uA/cm$^2$"
+            ),
             Panel(
                 "WangBuzsaki",
-                rates(WangBuzsaki, np.linspace(0, 4, 21), "uA/cm^2", 500.0, 0.02),
+                voltage(WangBuzsaki(1), 1.0, 150.0, 0.02, solver=RK4()),
+                "WangBuzsaki, 1 uA/cm$^2$",
+            ),
+            Panel(
+                "WangBuzsaki",
+                rates(WangBuzsaki, np.linspace(0, 4, 21), "uA/cm$^2$", 500.0, 0.02, solver=RK4()),
                 "WangBuzsaki: rate over current",
             ),
-            Panel("PinskyRinzel", draw_pinsky_rinzel, "PinskyRinzel: a burst"),
-            Panel("FitzHughNagumo", draw_phase_plane, "FitzHughNagumo: phase plane"),
-            Panel("HindmarshRose", voltage(HindmarshRose(1), 2.0, 600.0, of="x")),
+            Panel("PinskyRinzel", draw_pinsky_rinzel, "PinskyRinzel: a burst, soma 0.75 uA/cm$^2$"),
+            Panel("FitzHughNagumo", draw_phase_plane, "FitzHughNagumo: phase plane, input 0.5"),
+            Panel(
+                "HindmarshRose",
+                voltage(HindmarshRose(1), 2.0, 600.0, of="x"),
+                "HindmarshRose, input 2",
+            ),
         ],
     ),
 ]
