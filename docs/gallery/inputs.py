@@ -197,8 +197,8 @@ SECTIONS = [
         "Numbers, or a signal, as spikes. `PopulationEncoder` spreads a value over many units, "
         "whose activations the other encoders turn into spikes: "
         "`LatencyEncoder(8, PopulationEncoder(8, x, 0.0, 1.0), threshold=0.1)`. "
-        "`python examples/encoders.py` compares how soon handwritten digits are told from a rate, "
-        "a latency and a phase code.",
+        "[examples/encoders.py](../examples/encoders.py) compares how soon handwritten digits are "
+        "told from a rate, a latency and a phase code.",
         [
             Panel("PoissonEncoder", draw_rate_code),
             Panel("LatencyEncoder", draw_latency),

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from section import Panel, Section
 
 from fdyn import Record, components, simulate
@@ -77,6 +78,9 @@ IONS = {
     "k": potassium().view({}),
     "ca": calcium(inside=2.4e-4, outside=2.0).view({}),
 }
+# The channels that calcium opens too are drawn at 1 uM of it.
+READS_CALCIUM = {"IhDestexhe", "CANInoueStrowbridge", "KAHPDestexhe", "CANDestexhe"}
+OPENING = {**IONS, "ca": calcium(inside=1e-3, outside=2.0).view({})}
 REVERSAL = {"na": 50.0, "k": -95.0, "ca": 120.0}
 
 
@@ -87,23 +91,39 @@ def made(name: str) -> Any:
     return kind(e=REVERSAL[kind.ion]) if open_e else kind()
 
 
+def ions_of(name: str) -> dict[str, Any]:
+    """The concentrations at which a channel is drawn."""
+    return OPENING if name in READS_CALCIUM else IONS
+
+
+def title(name: str) -> str:
+    """What stands above the axes of a channel."""
+    return f"{name}, calcium 1 uM" if name in READS_CALCIUM else name
+
+
 def steady(name: str) -> Callable[[Axes], None]:
     """Steady states, and time constants on the other axis, of the gates."""
 
     def draw(ax: Axes) -> None:
-        channel = made(name)
-        y = channel.init(V, IONS)
-        rates = channel.flow(V, y, IONS)
+        channel, ions = made(name), ions_of(name)
+        y = channel.init(V, ions)
+        rates = channel.flow(V, y, ions)
         right = ax.twinx()
         right.spines["right"].set_visible(True)
         for i, (gate, x) in enumerate(y.items()):
             ax.plot(V, x, f"C{i}", label=gate)
             right.plot(V, np.broadcast_to(-1 / rates[gate].a, V.shape), f"C{i}--")
         taus = np.concatenate([np.broadcast_to(-1 / r.a, V.shape) for r in rates.values()])
-        low, high = taus.min(), taus.max()
-        # A logarithmic axis where the time constants differ much.
-        how = {"yscale": "log"} if high > 10 * low else {"ylim": (0, 1.1 * high)}
-        right.set(ylabel="time constant (ms), dashed", **how)
+        low, high = float(taus.min()), float(taus.max())
+        if high > 10 * low:
+            # A logarithmic axis where the time constants differ much, over whole decades, so that
+            # its ticks are these and none between them is labelled.
+            ends = 10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high))
+            right.set(yscale="log", ylim=ends)
+            right.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            right.set(ylim=(0, 1.1 * high))
+        right.set(ylabel="time constant (ms), dashed")
         ax.set(xlabel="v (mV)", ylabel="steady state (1)", ylim=(-0.03, 1.03))
         ax.legend(loc="center left")
 
@@ -113,33 +133,34 @@ def steady(name: str) -> Callable[[Axes], None]:
 def clamp(
     name: str, hold: float, levels: Sequence[float], duration: float
 ) -> Callable[[Axes], None]:
-    """The current after steps of a clamped voltage, inward drawn downward; darker: higher."""
+    """The inward current after steps of a clamped voltage; darker: higher."""
 
     def draw(ax: Axes) -> None:
-        channel = made(name)
+        channel, ions = made(name), ions_of(name)
         ts = jnp.asarray(np.linspace(0.0, duration, 300))
-        before = channel.init(jnp.asarray(hold), IONS)
+        before = channel.init(jnp.asarray(hold), ions)
         for i, level in enumerate(levels):
             v = jnp.asarray(level)
-            rates = channel.flow(v, before, IONS)
+            rates = channel.flow(v, before, ions)
             # At a constant voltage every gate relaxes exponentially.
             end = {k: -r.b / r.a for k, r in rates.items()}
             y = {k: end[k] + (before[k] - end[k]) * jnp.exp(r.a * ts) for k, r in rates.items()}
-            current = jax.vmap(lambda y, v=v: channel.current(v, y, IONS)(v))(y)
-            ax.plot(ts, -current, color=f"{0.75 - 0.75 * i / (len(levels) - 1):.2f}")
-        span = f"time (ms) after steps to {levels[0]:g} ... {levels[-1]:g} mV"
-        ax.set(xlabel=span, ylabel="outward current (uA/cm²)")
+            current = jax.vmap(lambda y, v=v: channel.current(v, y, ions)(v))(y)
+            ax.plot(ts, current, color=f"{0.75 - 0.75 * i / (len(levels) - 1):.2f}")
+        to = ", ".join(f"{level:g}" for level in levels)
+        ax.set(xlabel=f"time (ms) after steps to {to} mV", ylabel="inward current (uA/cm²)")
 
     return draw
 
 
 def both(*channels: tuple[str, float, Sequence[float], float]) -> list[Panel]:
-    """Rows of the curves of channels, each followed by a row of their currents in voltage clamp."""
+    """Rows of the curves of channels, each over a row of their currents in voltage clamp."""
     panels: list[Panel] = []
     for i in range(0, len(channels), 3):
         row = channels[i : i + 3]
-        panels += [Panel(name, steady(name)) for name, *_ in row]
-        panels += [Panel((), clamp(*c), f"{c[0]}, from {c[1]:g} mV") for c in row]
+        gap = [Panel((), lambda ax: ax.axis("off"))] * (3 - len(row) if i else 0)
+        panels += [Panel(c[0], steady(c[0]), title(c[0])) for c in row] + gap
+        panels += [Panel((), clamp(*c), f"{title(c[0])}, from {c[1]:g} mV") for c in row] + gap
     return panels
 
 
@@ -209,6 +230,26 @@ def gate_by_calcium(ax: Axes) -> None:
     ax.legend()
 
 
+def step_of_calcium(name: str) -> Callable[[Axes], None]:
+    """The inward current at -60 mV after steps of the calcium from rest; darker: higher."""
+
+    def draw(ax: Axes) -> None:
+        channel, v = made(name), jnp.asarray(-60.0)
+        before = channel.init(v, IONS)["m"]
+        levels = (1.0, 3.0, 10.0, 30.0)  # uM
+        for i, level in enumerate(levels):
+            ions = {**IONS, "ca": calcium(inside=1e-3 * level).view({})}
+            rate = channel.flow(v, {"m": before}, ions)["m"]
+            ts, end = np.linspace(0.0, 2000.0, 400), -rate.b / rate.a
+            m = end + (before - end) * jnp.exp(rate.a * ts)
+            current = jax.vmap(lambda m, ions=ions: channel.current(v, {"m": m}, ions)(v))(m)
+            ax.plot(ts, current, color=f"{0.75 - 0.25 * i:.2f}", label=f"{level:g} uM")
+        ax.set(xlabel="time (ms)", ylabel="inward current (uA/cm²)")
+        ax.legend()
+
+    return draw
+
+
 def bursts(ax: Axes) -> None:
     """A reticular cell: the T current fills the shell, and the calcium ends the burst."""
     for label, g in (("with KAHPDestexhe", 0.2), ("without", 0.0)):
@@ -234,10 +275,10 @@ def bursts(ax: Axes) -> None:
 def goldman(ax: Axes) -> None:
     """Current and voltage of a permeability, and of a conductance."""
     k = IONS["k"]
-    ax.plot(V, -GHKLeak("k", p=3e-7).current(V, {}, IONS)(V), label="GHKLeak, potassium")
-    ax.plot(V, -Leak(g=0.05, e=k.e).current(V, {}, IONS)(V), "--", label="Leak")
+    ax.plot(V, GHKLeak("k", p=3e-7).current(V, {}, IONS)(V), label="GHKLeak, potassium")
+    ax.plot(V, Leak(g=0.05, e=k.e).current(V, {}, IONS)(V), "--", label="Leak")
     ax.axhline(0.0, color="0.8", zorder=0)
-    ax.set(xlabel="v (mV)", ylabel="outward current (uA/cm²)")
+    ax.set(xlabel="v (mV)", ylabel="inward current (uA/cm²)")
     ax.legend()
 
 
@@ -259,17 +300,68 @@ def relay(n: int = 1) -> ConductanceBased:
 
 
 def rebound(ax: Axes) -> None:
-    """A burst at the end of a hyperpolarizing step."""
-    current = np.where((np.arange(20000) >= 6000) & (np.arange(20000) < 12000), -0.8, 0.0)
-    run = simulate(relay(), 500.0, dt=0.025, inputs=current, record=[Record("v", every=4)])
-    ax.plot(run.times("v"), run["v"][:, 0])
+    """A burst at the end of a hyperpolarizing step, and its calcium."""
+    rest = simulate(relay(), 1500.0, dt=0.025).state
+    current = np.where((np.arange(20000) >= 4000) & (np.arange(20000) < 10000), -0.8, 0.0)
+    calcium_inside = Record("ions.ca.inside", every=4)
+    run = simulate(
+        relay(), 500.0, dt=0.025, inputs=current, state=rest,
+        record={"v": Record("v", every=4), "ca": calcium_inside},
+    )  # fmt: skip
+    ts = run.times("v") - 1500.0
+    ax.plot(ts, run["v"][:, 0])
     ax.set(xlabel="time (ms)", ylabel="v (mV)")
+    right = ax.twinx()
+    right.spines["right"].set_visible(True)
+    right.plot(ts, 1e3 * run["ca"][:, 0], "C1", lw=0.8)
+    right.set_ylabel("calcium inside (uM)", color="C1")
 
 
 CURVES = (
-    "Of each channel the steady states and time constants of its gates, and the currents after "
-    "steps from one clamped voltage to others, higher ones darker. Inward currents point down."
+    "Of each channel the steady states and time constants of its gates, and under them the "
+    "currents after steps from one clamped voltage to others, higher ones darker. A current "
+    "$g (e - v)$ counts as inward, and points up."
 )
+RELAY = """
+A thalamic relay cell answers the end of a hyperpolarization with a burst, since the T current has
+recovered from inactivation, and the h current depolarizes it; the calcium of the burst stays in the
+shell for a while. In a reticular cell the calcium of a burst opens the potassium channels that end
+it. The relay cell, from its rest:
+
+```python
+import numpy as np
+
+from fdyn import simulate
+from fdyn.components import (
+    CaTHuguenardMcCormick,
+    ConductanceBased,
+    FixedIon,
+    IhHuguenardMcCormick,
+    IonShell,
+    KTraubMiles,
+    Leak,
+    NaTraubMiles,
+)
+
+relay = ConductanceBased(
+    1,
+    {
+        "na": NaTraubMiles(g=90.0, v_t=-52.0, phi=1.0, e=None),
+        "k": KTraubMiles(g=10.0, v_t=-52.0, e=None),
+        "t": CaTHuguenardMcCormick(g=2.0, p=None, v_sh=-2.0),
+        "h": IhHuguenardMcCormick(g=0.01),
+        "leak": Leak(g=0.01, e=-70.0),
+        "kleak": Leak(g=0.01, e=None, ion="k"),
+    },
+    ions={"na": FixedIon(50.0), "k": FixedIon(-100.0), "ca": IonShell()},
+    v_init=-70.0,
+)
+rest = simulate(relay, 1500.0, dt=0.05).state
+current = np.where((np.arange(6000) >= 1000) & (np.arange(6000) < 4000), -0.8, 0.0)  # uA/cm^2
+run = simulate(relay, 300.0, dt=0.05, inputs=current, state=rest, record=["v", "spike"])
+assert run["spike"][:4000].sum() == 0 and run["spike"][4000:].sum() >= 2
+```
+"""
 
 SECTIONS = [
     Section(
@@ -326,7 +418,8 @@ SECTIONS = [
     Section(
         "Opened by hyperpolarization or by calcium",
         "Mixed currents, which count for no ion, and the potassium current of the slow "
-        "afterhyperpolarization.",
+        "afterhyperpolarization. Those that calcium opens too are drawn at 1 uM of it, or at "
+        "-60 mV after steps of calcium from 0.24 uM to 1, 3, 10 and 30 uM.",
         [
             *both(
                 ("IhHuguenardMcCormick", -50.0, (-60.0, -75.0, -90.0, -105.0), 1500.0),
@@ -334,15 +427,15 @@ SECTIONS = [
                 ("CANInoueStrowbridge", -90.0, UP, 20.0),
             ),
             Panel(("KAHPDestexhe", "CANDestexhe"), gate_by_calcium, "Gates that calcium opens"),
+            Panel((), step_of_calcium("KAHPDestexhe"), "KAHPDestexhe, steps of calcium"),
+            Panel((), step_of_calcium("CANDestexhe"), "CANDestexhe, steps of calcium"),
         ],
     ),
     Section(
         "In a cell",
-        "A thalamic relay cell answers the end of a hyperpolarization with a burst, since the T "
-        "current has recovered from inactivation, and the h current depolarizes it. In a reticular "
-        "cell the calcium of a burst opens the potassium channels that end it.",
+        RELAY,
         [
-            Panel((), rebound, "Relay cell: -0.8 uA/cm² from 150 to 300 ms"),
+            Panel((), rebound, "Relay cell: -0.8 uA/cm² from 100 to 250 ms"),
             Panel((), bursts, "Reticular cell: 0.6 uA/cm² from 50 ms on"),
         ],
     ),

@@ -9,6 +9,7 @@ docs/models.md and docs/gallery.md list every family, so they are written when n
 
 import argparse
 import dataclasses
+import doctest
 import importlib
 import inspect
 import re
@@ -27,16 +28,8 @@ from fdyn import components
 HERE = Path(__file__).parent
 DOCS = HERE.parent
 PICTURES = DOCS / "pictures"
-FAMILIES = (
-    "ions_channels",
-    "neurons",
-    "synapses",
-    "plasticity",
-    "rates",
-    "cells",
-    "inputs",
-    "networks",
-)
+NETWORKS = DOCS / "networks.md"
+FAMILIES = ("ions_channels", "neurons", "synapses", "plasticity", "rates", "cells", "inputs")
 COLUMNS = 3
 STYLE: Any = {
     "font.size": 8,
@@ -49,11 +42,11 @@ STYLE: Any = {
     "lines.linewidth": 1.0,
 }
 # A surname with its particles, its co-authors, and the year.
-_CITATION = re.compile(
-    r"((?:(?:van|von|de|der|den|di|da|la|le|al) )*[^\W\d_a-z][\w'’-]+"
-    r"(?:(?:, | & | and )(?:(?:van|von|de|der|den) )*[^\W\d_a-z][\w'’-]+)*(?: et al\.)?"
-    r" (?:18|19|20)\d\d)"
-)
+_PARTICLE = r"[Vv]an|[Vv]on|[Dd]el?|[Dd]er|den|[Dd]i|[Dd]a|[Ll][ae]|al|ter"
+_NAME = rf"(?:\b(?:{_PARTICLE}) )*[^\W\d_a-z][\w'’-]+"
+_CITATION = re.compile(rf"({_NAME}(?:(?:, | & | and ){_NAME})*(?: et al\.)? (?:18|19|20)\d\d)")
+# Where a sentence ends, or an argument of a docstring, if it is not within parentheses.
+_END = re.compile(r"(?<!\bal)(?<!\be\.g)(?<!\bi\.e)(?<!\beqs)(?<!\beq)\.(?= |$)|;|, and (?=`)")
 
 
 def family(name: str) -> ModuleType:
@@ -78,19 +71,23 @@ def anchor(title: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Doc:
-    """A docstring in its parts; `before` and `after` are the paragraphs around the arguments."""
+    """A docstring in its parts; `before` and `after` are the paragraphs around the arguments, and
+    `example` is its doctest."""
 
     line: str
     before: str
     arguments: str
     after: str
+    example: str
     source: str
 
 
 def read(name: str) -> Doc:
-    """The docstring of a public name, without its doctest."""
+    """The docstring of a public name."""
     text = inspect.getdoc(getattr(components, name)) or ""
-    text = re.sub(r"^```.*?^```\n?", "", text, flags=re.M | re.S)
+    fence = re.compile(r"^```python\n(.*?)^```\n?", re.M | re.S)
+    example = "\n".join(fence.findall(text))
+    text = fence.sub("", text)
     body, _, source = text.partition("**Source:**")
     line, _, body = body.partition("\n\n")
     before, _, rest = body.partition("**Arguments:**")
@@ -100,21 +97,33 @@ def read(name: str) -> Doc:
         items = re.match(r"(?:(?:- |  ).*\n|\n)*", after + "\n")
         arguments = items.group() if items else ""
         after = after[len(arguments) :]
+    # What is said in the same paragraph of the state and the output is not of the arguments.
+    arguments, *said = re.split(r"(?=\*\*(?:State|Output):\*\*)", arguments, maxsplit=1)
+    after = "\n\n".join([*(" ".join(part.split()) for part in said), after])
     kept = [p for p in after.split("\n\n") if p.strip() and not p.startswith("**Raises:**")]
     return Doc(
         line=" ".join(line.split()),
         before=before.strip(),
         arguments=arguments.strip(),
         after="\n\n".join(kept).strip(),
+        example=example,
         source=" ".join(source.split()),
     )
 
 
-def meaning(name: str, arguments: str) -> str:
-    """What a docstring says of an argument that carries no metadata."""
+def meaning(name: str, arguments: str, value: str = "") -> str:
+    """What a docstring says of an argument that carries no metadata; its default stands apart."""
     text = " ".join(arguments.split())
-    found = re.search(rf"`{name}`(?:(?:,| and) `\w+`)*: (.*?)(?:;|\.(?= |$)|, and `|$)", text)
-    return re.sub(r", `[^`]*`$", "", found.group(1)) if found else ""  # its default stands apart
+    found = re.search(rf"`{name}`(?:(?:,| and) `\w+`)*: ", text)
+    if not found:
+        return ""
+    text = text[found.end() :]
+    ends = (m.start() for m in _END.finditer(text))
+    end = next((e for e in ends if text.count("(", 0, e) == text.count(")", 0, e)), len(text))
+    text = text[:end]
+    if value and (shorter := re.sub(rf", {re.escape(value)}(?=$|,| \(| or )", "", text)):
+        text = shorter
+    return re.sub(r", `[^`]*`$", "", text)
 
 
 def default(value: Any) -> str:
@@ -144,8 +153,9 @@ def table(name: str, doc: Doc) -> str:
             value = field.default_factory()
         meta = field.metadata if field is not None else {}
         unit = meta.get("unit", "")
-        text = meta.get("doc") or meaning(p.name, doc.arguments)
-        cells = (f"`{p.name}`", default(value), unit, text)
+        said = default(value)
+        text = meta.get("doc") or meaning(p.name, doc.arguments, said)
+        cells = (f"`{p.name}`", said, unit, text)
         rows.append("| " + " | ".join(escape(c) for c in cells) + " |")
     if not rows:
         return ""
@@ -157,13 +167,40 @@ def escape(cell: str) -> str:
     return re.sub(r"(?<!\\)\|", r"\\|", cell)
 
 
+def runnable(name: str, text: str) -> str:
+    """The doctest of a model as code that runs alone, with what it prints as comments."""
+    head: list[str] = []
+    body: list[str] = []
+    for example in doctest.DocTestParser().get_examples(text):
+        source, want = example.source.rstrip(), example.want.strip()
+        if source.startswith(("import ", "from ")):
+            head.append(source)
+        elif example.exc_msg is None:
+            one = f"{source}  # {want}"
+            short = want and not {"\n", "#"} & set(source + want) and len(one) < 100
+            body += [one] if short else [source, *(f"# {line}" for line in want.splitlines())]
+    if not body:
+        return ""
+    # The doctest also has the names of the module in which the model is written.
+    ours = "from fdyn.components import "
+    names = {n for line in head if line.startswith(ours) for n in line[len(ours) :].split(", ")}
+    module = sys.modules[getattr(components, name).__module__]
+    used = re.findall(r"\b[A-Za-z_]\w*", "\n".join(body))
+    names |= {n for n in used if n in components.__all__ and hasattr(module, n)}
+    head = [line for line in head if not line.startswith(ours)]
+    head.append(ours + ", ".join(sorted(names)))
+    head.sort(key=lambda line: (line.startswith("from "), line))
+    return "\n".join(["```python", *head, "", *body, "```"])
+
+
 def entry(name: str) -> str:
     """The description of a model on the page of its family."""
     doc = read(name)
     units = getattr(getattr(components, name), "units", {})
     parts = [f"### {name}", doc.line, doc.before, table(name, doc), doc.after]
-    if isinstance(units, dict) and units and "**State:**" not in doc.after:
-        parts.append("**Units:** " + ", ".join(f"`{k}` {u}" for k, u in units.items()) + ".")
+    if isinstance(units, dict) and units and not re.search(r"\*\*(State|Output):", doc.after):
+        parts.append("**State:** " + ", ".join(f"`{k}`: {u}" for k, u in units.items()) + ".")
+    parts.append(runnable(name, doc.example))
     parts.append(f"**Source:** {doc.source}")
     return "\n\n".join(p for p in parts if p)
 
@@ -229,13 +266,23 @@ def models_page(found: dict[str, ModuleType]) -> str:
 
 
 def gallery_page(found: dict[str, ModuleType]) -> str:
-    """All pictures."""
+    """All pictures, each section with its text up to any code."""
     parts = ["# Gallery", "What the models do, drawn by running the library."]
     for name, module in found.items():
-        parts.append(f"## {module.TITLE}")
+        parts.append(f"## {module.TITLE}\n\nDrawn by [docs/gallery/{name}.py](gallery/{name}.py).")
         for s in module.SECTIONS:
+            text = s.text.strip().split("\n\n```")[0]
             link = f"[{s.title}]({name}.md#{anchor(s.title)})"
-            parts += [f"{link}\n\n![{s.title}](pictures/{p})" for p in pictures(name, s)]
+            parts.append(f"{link}: {text}" if text else link)
+            parts += [f"![{s.title}](pictures/{p})" for p in pictures(name, s)]
+    parts.append(
+        "## Networks of the literature\n\nDrawn by the scripts of [examples/](../examples/); what "
+        "each shows: [networks](networks.md)."
+    )
+    shown = re.findall(r"^!\[(.*)\]\(pictures/networks_(\w+)\.png\)", NETWORKS.read_text(), re.M)
+    for caption, script in shown:
+        code = f"[examples/{script}.py](../examples/{script}.py)"
+        parts.append(f"{code}: {caption}.\n\n![{caption}](pictures/networks_{script}.png)")
     return "\n\n".join(parts) + "\n"
 
 

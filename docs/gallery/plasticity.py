@@ -35,6 +35,30 @@ Rules by which the weights of a projection learn: `Projection(..., plasticity=..
 then lie in the state, as `"EE.weight"`, and change where they lie: only the synapses of units that
 fire are touched, unless a rule learns all the time. A presynaptic spike counts when it arrives; two
 spikes at the same instant are no pair.
+
+The weights over time, and the pair of units that each belongs to:
+
+```python
+import jax
+
+from fdyn import Network, Projection, Record, simulate
+from fdyn.components import CUBA, LIF, Exponential, PairSTDP, PoissonInput
+from fdyn.sparse import fixed_probability
+
+connect = fixed_probability(jax.random.key(0), 20, 2, p=0.5, weight=0.5)  # pA
+rule = PairSTDP(a_plus=0.02, a_minus=0.021)  # within 0 and 1 pA
+net = Network(
+    {"in": PoissonInput(20, rate=20.0), "E": LIF(2)},
+    {"s": Projection("in", "E", connect, Exponential(5.0), CUBA(), plasticity=rule)},
+)
+run = simulate(net, 1000.0, dt=0.5, inputs={"E": 18.0}, record=Record("s.weight", every=20))
+times, weights = run.times("s.weight"), run["s.weight"]  # ms; [100, synapses]
+pairs = connect.to_coo()  # column k of `weights` is from pairs.rows[k] to pairs.cols[k]
+assert weights.shape == (100, len(pairs.rows)) and abs(weights[-1] - 0.5).max() > 0.01
+```
+
+[examples/stdp.py](../examples/stdp.py) runs the rule of Song, Miller & Abbott on a neuron with
+1,000 inputs until its weights have parted into strong and weak ones.
 """
 
 
@@ -108,8 +132,9 @@ def draw_inhibitory(ax):
     rec = simulate(net, 20000.0, dt=0.5, inputs={"E": 20.0}, record=["E.spike", "s.weight"])
     spikes = np.asarray(rec["E.spike"]).reshape(40, -1, 20).mean((1, 2))
     ax.plot(np.arange(40) / 2 + 0.25, spikes / 0.5e-3)
-    ax.axhline(5.0, color="0.6", ls=":")
+    ax.axhline(5.0, color="0.6", ls=":", label="aim")
     ax.set(xlabel="time (s)", ylabel="mean rate (Hz)")
+    ax.legend()
 
 
 def draw_reward(ax):
@@ -141,12 +166,14 @@ def draw_scaling(ax):
     )
     cells = LIF(2, t_ref=5.0, v_th=jnp.array([-50.0, -58.0]))
     net = Network({"in": PoissonInput(100, 20.0), "E": cells}, {"s": p})
-    rec = simulate(net, 20000.0, dt=0.5, record=["E.spike", Record("s.weight", every=100)])
-    rates = np.asarray(rec["E.spike"]).reshape(20, -1, 2).mean(1) / 0.5e-3
+    rec = simulate(net, 20000.0, dt=0.5, record="E.spike")
+    spikes = np.asarray(rec["E.spike"]).reshape(80, -1, 2).mean(1) / 0.5e-3
     for k, label in enumerate(("threshold -50 mV", "threshold -58 mV")):
-        ax.plot(np.arange(20) + 0.5, rates[:, k], label=label)
-    ax.axhline(5.0, color="0.6", ls=":")
-    ax.set(xlabel="time (s)", ylabel="rate (Hz)")
+        # In windows of 3 s, since the spikes of a single unit are few.
+        rate = np.convolve(spikes[:, k], np.ones(12) / 12, "valid")
+        ax.plot(1.5 + np.arange(rate.size) / 4, rate, label=label)
+    ax.axhline(5.0, color="0.6", ls=":", label="aim")
+    ax.set(xlabel="time (s)", ylabel="rate in 3 s (Hz)")
     ax.legend()
 
 
@@ -204,8 +231,8 @@ SECTIONS = [
     ),
     Section(
         "Balance and reward",
-        "Inhibition that brings units to 5 Hz; excitatory weights that are scaled to the same; and "
-        "a reward that comes a second after the pairs of spikes.",
+        "Inhibition that brings units to 5 Hz (dotted); excitatory weights that are scaled to the "
+        "same; and a reward that comes a second after the pairs of spikes.",
         [
             Panel("InhibitorySTDP", draw_inhibitory),
             Panel("SynapticScaling", draw_scaling),

@@ -32,7 +32,25 @@ INTRO = """
 Units that stand for populations or regions. They couple through projections whose synapse is
 `Activity`, with `CUBA` for additive and `Diffusive` for diffusive coupling; weights and delays are
 those of the connectivity. In [networks](concepts.md) they mix with neurons and with what is
-measured of them.
+measured of them. Two regions, one of which makes the other oscillate, after a delay:
+
+```python
+from fdyn import Network, Projection, simulate
+from fdyn.components import CUBA, Activity, WilsonCowan
+from fdyn.sparse import OneToOne
+
+w = OneToOne(1.0, n=1)
+net = Network(
+    {"A": WilsonCowan(1, p=1.25), "B": WilsonCowan(1, p=1.0)},
+    {
+        "AB": Projection("A", "B", w, Activity(), CUBA(), delay=10.0),  # ms
+        "BA": Projection("B", "A", w, Activity(), CUBA(), delay=10.0),
+    },
+)
+run = simulate(net, 500.0, dt=0.1, record=["A.e", "B.e"])
+late = run["B.e"][-1500:]
+assert late.max() - late.min() > 0.1  # alone, B would rest
+```
 """
 
 
@@ -55,6 +73,8 @@ def draw_wilson_cowan(ax):
     for p, color in ((0.8, "0.6"), (1.25, "C0"), (3.0, "C1")):
         rec = simulate(WilsonCowan(1, p=p), 600.0, dt=0.1, record=["e", "i"])
         ax.plot(rec["e"][:, 0], rec["i"][:, 0], color=color, label=f"p = {p:g}")
+        if p != 1.25:
+            ax.plot(rec["e"][-1, 0], rec["i"][-1, 0], "o", color=color, ms=5)
     ax.set(xlabel="e (1)", ylabel="i (1)")
     ax.legend()
 
@@ -171,7 +191,9 @@ def draw_electrodes(ax):
     )
     rec = simulate(net, 600.0, dt=0.5, record=Record("eeg.value"))
     ax.plot(rec.ts, np.asarray(rec["eeg.value"]) + 12 * np.arange(4), color="C0", lw=0.8)
-    ax.set(xlabel="time (ms)", ylabel="value (1), one line each", yticks=[])
+    ax.plot([610, 610], [0, 5], "k", lw=2)
+    ax.annotate("5", (618, 2.5), va="center", fontsize=7)
+    ax.set(xlabel="time (ms)", ylabel="value (1), one line each", yticks=[], xlim=(0, 640))
 
 
 SECTIONS = [
@@ -180,7 +202,7 @@ SECTIONS = [
         "The mean activity of populations.",
         [
             Panel("ThresholdLinear", draw_threshold_linear),
-            Panel("WilsonCowan", draw_wilson_cowan, "WilsonCowan: limit cycle between two rests"),
+            Panel("WilsonCowan", draw_wilson_cowan, "WilsonCowan: cycle and rests (dots)"),
             Panel("WongWang", draw_decision, "WongWang: two of them decide"),
         ],
     ),

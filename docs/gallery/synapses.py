@@ -32,7 +32,8 @@ INTRO = """
 A [`Projection`](concepts.md) is made of parts: a connectivity with weights, a **synapse** (what an
 arrival makes of its conductance), an **output** (the current that follows) and, where wanted, a
 **release** (short-term plasticity, failures) that each spike goes through first. Each part goes
-with each other one, apart from what the constructors refuse.
+with each other one, apart from what the constructors refuse. `output` is `CUBA()` unless given, so
+that weights are pA; with `COBA` they are nS.
 
 | | state held once per | for |
 |---|---|---|
@@ -44,6 +45,47 @@ with each other one, apart from what the constructors refuse.
 All of them equal a simulation of each synapse on its own, with and without delays, to rounding
 (`tests/test_projection.py`). Weights scale what the synapse conducts: nS or mS/cm^2 with `COBA`,
 `MgBlock` and `Diffusive`, pA or uA/cm^2 with `CUBA`, mV with `Delta`.
+
+Neurons with fast and slow excitation that tires, inhibition, gap junctions and a Poisson input:
+
+```python
+import jax
+
+from fdyn import Network, Projection, simulate
+from fdyn.components import (
+    AMPA,
+    COBA,
+    GABAA,
+    LIF,
+    NMDA,
+    Activity,
+    Diffusive,
+    MgBlock,
+    PoissonInput,
+    TsodyksMarkram,
+)
+from fdyn.sparse import Dense, fixed_probability
+
+keys = jax.random.split(jax.random.key(0), 4)
+from_input = fixed_probability(keys[0], 50, 40, p=0.5, weight=5.0)  # nS
+within = fixed_probability(keys[1], 40, 40, p=0.2, weight=2.0)
+to_inhibition = fixed_probability(keys[2], 40, 10, p=0.5, weight=5.0)
+inhibition = fixed_probability(keys[3], 10, 40, p=0.5, weight=5.0)
+excite, tired = COBA(0.0), TsodyksMarkram(0.5, 800.0)  # mV; utilization, recovery in ms
+net = Network(
+    {"noise": PoissonInput(50, rate=50.0), "E": LIF(40, r=0.1), "I": LIF(10, r=0.1)},
+    {
+        "input": Projection("noise", "E", from_input, AMPA(), excite),
+        "EE_ampa": Projection("E", "E", within, AMPA(), excite, delay=1.0, release=tired),
+        "EE_nmda": Projection("E", "E", within, NMDA(), MgBlock(), delay=1.0),
+        "EI": Projection("E", "I", to_inhibition, AMPA(), excite, delay=1.0),
+        "IE": Projection("I", "E", inhibition, GABAA(), COBA(-80.0), delay=1.0),
+        "gap": Projection("I", "I", Dense(0.1, n_pre=10, n_post=10), Activity(), Diffusive()),
+    },
+)
+run = simulate(net, 200.0, dt=0.1, record=["E.spike", "EE_nmda.s", "IE.r"])
+assert run["EE_nmda.s"].shape == (2000, 40)  # one gate for each neuron that sends
+```
 """
 DT = 0.1
 
@@ -139,12 +181,13 @@ def draw_gap(ax):
 
 
 def draw_outputs(ax):
-    v, g = jnp.asarray(np.linspace(-90.0, 20.0, 111)), jnp.asarray(1.0)
-    for output in (COBA(0.0), COBA(-80.0), CUBA(), MgBlock()):
+    v = jnp.asarray(np.linspace(-90.0, 20.0, 111))
+    for output, weight in ((COBA(0.0), 1.0), (COBA(-80.0), 1.0), (MgBlock(), 1.0), (CUBA(), 20.0)):
         label = f"COBA, e = {output.e:g} mV" if isinstance(output, COBA) else type(output).__name__
-        ax.plot(v, output.current(v, g)(v) + 0 * v, label=label)
-    ax.set(xlabel="v (mV)", ylabel="current (pA)")
-    ax.legend()
+        ax.plot(v, output.current(v, jnp.asarray(weight))(v) + 0 * v, label=label)
+    ax.axhline(0.0, color="0.8", lw=0.8, zorder=0)
+    ax.set(xlabel="v (mV)", ylabel="inward current (pA)", ylim=(-110.0, 130.0))
+    ax.legend(loc="upper right")
 
 
 def draw_release(kinds):
@@ -183,7 +226,7 @@ SECTIONS = [
     ),
     Section(
         "Outputs",
-        "The current over the voltage, for a conductance of 1 nS or a current of 1 pA.",
+        "The current over the voltage, for a conductance of 1 nS, and with `CUBA` for 20 pA.",
         [Panel(("COBA", "CUBA", "MgBlock"), draw_outputs)],
     ),
     Section(
