@@ -85,6 +85,36 @@ def test_citations():
     assert make.citations(text) == cited
     assert make.citations("after Brette et al. 2007, J. Neurosci. 23:349") == "Brette et al. 2007"
     assert make.citations("none; a definition.") == ""
+    particles = (
+        "Bohte, Kok & La Poutre 2002; Thorpe, Delorme & Van Rullen 2001; del Castillo & Katz 1954"
+    )
+    assert make.citations(particles) == particles
+    assert make.citations("after Destexhe et al. 1996") == "Destexhe et al. 1996"
+
+
+def test_the_meaning_of_an_argument_is_whole():
+    text = """`a`: whether it holds, `False` (as in Destexhe et al. with `True`); `b`: the number
+    of charges, 2; `c`: 1 or 2, scalar. Parameters are scalars."""
+    meanings = [make.meaning(k, text, v) for k, v in (("a", "`False`"), ("b", "2"), ("c", "1"))]
+    assert meanings == [
+        "whether it holds (as in Destexhe et al. with `True`)",
+        "the number of charges",
+        "1 or 2, scalar",
+    ]
+
+
+def test_what_is_said_of_the_output_is_not_of_the_arguments():
+    assert "**State:** `source`: that of an input as rate" in make.entry("PoissonInput")
+
+
+def test_a_doctest_becomes_code_that_runs():
+    code = make.runnable(
+        "LIF", ">>> n = LIF(2).size\n>>> n  # two\n2\n>>> import math\n>>> n - 1\n1\n"
+    )
+    assert code == (
+        "```python\nimport math\nfrom fdyn.components import LIF\n\n"
+        "n = LIF(2).size\nn  # two\n# 2\nn - 1  # 1\n```"
+    )
 
 
 _DRAW = """

@@ -98,7 +98,7 @@ def ions_of(name: str) -> dict[str, Any]:
 
 def title(name: str) -> str:
     """What stands above the axes of a channel."""
-    return f"{name}, calcium 1 uM" if name in READS_CALCIUM else name
+    return f"{name}, 1 uM Ca" if name in READS_CALCIUM else name
 
 
 def steady(name: str) -> Callable[[Axes], None]:
@@ -125,7 +125,9 @@ def steady(name: str) -> Callable[[Axes], None]:
             right.set(ylim=(0, 1.1 * high))
         right.set(ylabel="time constant (ms), dashed")
         ax.set(xlabel="v (mV)", ylabel="steady state (1)", ylim=(-0.03, 1.03))
-        ax.legend(loc="center left")
+        # Beside the title, off the curves.
+        where = {"loc": "lower right", "bbox_to_anchor": (1.2, 0.97), "borderpad": 0.0}
+        ax.legend(ncols=3, handlelength=1.0, columnspacing=0.8, handletextpad=0.3, **where)
 
     return draw
 
@@ -220,14 +222,14 @@ def accumulation(ax: Axes) -> None:
 
 def gate_by_calcium(ax: Axes) -> None:
     """Steady states of the gates that only calcium opens."""
-    c = jnp.asarray(np.geomspace(1e-4, 1.0, 200))
+    c = jnp.asarray(np.geomspace(1e-5, 1.0, 200))
     for channel in (KAHPDestexhe(e=-95.0), CANDestexhe()):
         ions = {"ca": calcium(inside=c).view({})}
         ax.plot(c, channel.init(0 * c - 60.0, ions)["m"] ** 2, label=type(channel).__name__)
     bound = c / (c + CANInoueStrowbridge().k_d)
-    ax.plot(c, bound, label="CANInoueStrowbridge, bound share")
+    ax.plot(c, bound, label="CANInoueStrowbridge")
     ax.set(xscale="log", xlabel="calcium inside (mM)", ylabel="open fraction (1)")
-    ax.legend()
+    ax.legend(loc="upper left")
 
 
 def step_of_calcium(name: str) -> Callable[[Axes], None]:
@@ -240,7 +242,7 @@ def step_of_calcium(name: str) -> Callable[[Axes], None]:
         for i, level in enumerate(levels):
             ions = {**IONS, "ca": calcium(inside=1e-3 * level).view({})}
             rate = channel.flow(v, {"m": before}, ions)["m"]
-            ts, end = np.linspace(0.0, 2000.0, 400), -rate.b / rate.a
+            ts, end = np.linspace(0.0, 500.0, 400), -rate.b / rate.a
             m = end + (before - end) * jnp.exp(rate.a * ts)
             current = jax.vmap(lambda m, ions=ions: channel.current(v, {"m": m}, ions)(v))(m)
             ax.plot(ts, current, color=f"{0.75 - 0.25 * i:.2f}", label=f"{level:g} uM")
@@ -268,8 +270,8 @@ def bursts(ax: Axes) -> None:
         current = np.where((np.arange(16000) >= 2000), 0.6, 0.0)
         run = simulate(cell, 400.0, dt=0.025, inputs=current, record=[Record("v", every=4)])
         ax.plot(run.times("v"), run["v"][:, 0], label=label)
-    ax.set(xlabel="time (ms)", ylabel="v (mV)")
-    ax.legend()
+    ax.set(xlabel="time (ms)", ylabel="v (mV)", ylim=(None, 85.0))
+    ax.legend(loc="upper right", ncols=2)
 
 
 def goldman(ax: Axes) -> None:
