@@ -132,7 +132,7 @@ class Network(AbstractComponent):
         if silent and not p.synapse.graded:
             raise ValueError(
                 f"projection {name!r}: pre = {p.pre!r}, a {type(pre).__name__}, has no spikes (its "
-                f"'units' name none), but a {type(p.synapse).__name__} needs them: take Activity or "
+                f"'units' name none), which a {type(p.synapse).__name__} needs: take Activity or "
                 "Graded as synapse, or PoissonInput(rate=...) for spikes at a given rate."
             )
         if p.counts and not rest and getattr(pre, "interpolate", False):

@@ -1,6 +1,8 @@
 """Parameters of a model: declared with default, unit and meaning; replaced."""
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -10,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ._misc import is_quantity, is_traced, magnitude, own
+from ._misc import is_quantity, is_traced, magnitude, nearest, own
 
 M = TypeVar("M")
 # What to do about a value that is no leaf of a model.
@@ -23,6 +25,7 @@ _BOUNDS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "positive": lambda x: x > 0,
     "non-negative": lambda x: x >= 0,
     "any": lambda x: x == x,
+    "above absolute zero": lambda x: x > -273.15,
 }
 
 
@@ -30,7 +33,9 @@ class _Converter:
     """Turns what a user passes for a parameter into a strongly typed array in its unit."""
 
     def __init__(self, unit: str, bound: str, optional: bool):
-        self.unit, self.bound, self.optional = unit, bound, optional
+        # No temperature lies lower, whatever a model says.
+        self.bound = "above absolute zero" if unit == "degC" else bound
+        self.unit, self.optional = unit, optional
         self.field: Any = None
 
     def __call__(self, value: Any) -> Array | None:
@@ -78,7 +83,8 @@ def param(
     - `unit`: unit in which plain numbers are understood, `"1"` for none. A quantity of a units
       library (anything with `.to(unit).magnitude`) is converted to it.
     - `doc`: what the parameter means.
-    - `bound`: `"any"`, `"positive"` or `"non-negative"`; checked at construction and by `replace`.
+    - `bound`: `"any"`, `"positive"`, `"non-negative"`, or, as of every `unit="degC"`, `"above
+      absolute zero"`; checked at construction and by `replace`.
     - `optional`: whether `None` is a value too, as it is where it is the default.
 
     **Returns:** a dataclass field for the body of an `equinox.Module`. The stored value is an array
@@ -104,6 +110,27 @@ def param(
     kwargs: dict[str, Any] = {} if default is dataclasses.MISSING else {"default": default}
     convert.field = eqx.field(converter=convert, metadata={"unit": unit, "doc": doc}, **kwargs)
     return convert.field
+
+
+class AbstractParametric:
+    """A module whose constructor answers a misspelt parameter with the nearest names."""
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        """A new object, unless a parameter does not exist."""
+        known = _keywords(cls.__init__)
+        for name in kwargs:
+            if known is not None and name not in known:
+                raise TypeError(f"{cls.__name__} has no parameter {name!r}. {nearest(name, known)}")
+        return super().__new__(cls, *args, **kwargs)
+
+
+@functools.cache
+def _keywords(init: Any) -> tuple[str, ...] | None:
+    """The names that a constructor takes, without `self`; `None` if it takes any."""
+    _, *taken = inspect.signature(init).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in taken):
+        return None
+    return tuple(p.name for p in taken if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY))
 
 
 def parameters(module: Any) -> Iterator[tuple[str, dataclasses.Field, Any]]:

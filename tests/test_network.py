@@ -15,6 +15,7 @@ from fdyn.components import (
     Exponential,
     Leak,
     PoissonInput,
+    WilsonCowan,
 )
 from fdyn.sparse import (
     Dense,
@@ -211,6 +212,13 @@ def proj(pre="a", post="b", connect=W, synapse=Exponential(), output=CUBA(), del
             r"from 4 \('a'\) to 3 \('b'\) units, got 4 to 4",
         ),
         (lambda: Network({"a": LIF4}, {"p": proj(1, "a")}), "a path is text.*got 1"),
+        *(
+            (
+                lambda pre=pre: Network({"a": WilsonCowan(4), "b": LIF4}, {"p": proj(pre)}),
+                "a WilsonCowan, has no spikes.*take Activity or Graded",
+            )
+            for pre in ("a", "a.activity")
+        ),
         (lambda: proj(connect=np.eye(4)), "'connect' must be an AbstractConnectivity, got ndarray"),
         (lambda: proj(synapse=CUBA()), "'synapse' must be an AbstractSynapse, got CUBA"),
         (lambda: proj(output=Exponential()), "'output' must be an AbstractOutput, got Exp"),

@@ -1,6 +1,8 @@
 """Parameters: units, bounds, types, replacement, summary."""
 
 import dataclasses
+import inspect
+import pickle
 
 import equinox as eqx
 import jax
@@ -11,6 +13,7 @@ import pytest
 
 import fdyn
 import fdyn.analyze
+import fdyn.components as comp
 import fdyn.fit
 from fdyn import Network, param, replace, summary
 from fdyn._param import parameters
@@ -96,6 +99,46 @@ def test_pint_knows_every_declared_unit():
 def test_bad_values(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: LIF(3, tua=20.0), "LIF has no parameter 'tua'. Did you mean 'tau'"),
+        (lambda: PoissonInput(1, rat=2.0), "PoissonInput has no parameter 'rat'.*'rate'"),
+        (lambda: KHH(ph=3.0), "KHH has no parameter 'ph'.*'phi'"),
+        (lambda: comp.IonShell(dept=1.0), "IonShell has no parameter 'dept'.*'depth'"),
+        (lambda: comp.Exponential(tao=1.0), "Exponential has no parameter 'tao'.*'tau'"),
+        (lambda: comp.COBA(E=0.0), "COBA has no parameter 'E'. Known: e"),
+        (lambda: comp.TsodyksMarkram(tau_reg=1.0), "TsodyksMarkram has no.*'tau_rec'"),
+        (lambda: comp.PairSTDP(a_plos=1.0), "PairSTDP has no parameter 'a_plos'.*'a_plus'"),
+        (lambda: comp.PartialReset(fractoin=1.0), "PartialReset has no.*'fraction'"),
+        (lambda: comp.SuperSpike(bata=1.0), "SuperSpike has no parameter 'bata'.*'beta'"),
+        (lambda: Network(node={}), "Network has no parameter 'node'.*'nodes'"),
+    ],
+)
+def test_misspelt_parameters_are_answered_with_the_nearest(make, match):
+    with pytest.raises(TypeError, match=match):
+        make()
+
+
+def test_the_answer_to_misspelt_parameters_leaves_construction_as_it_is():
+    known = inspect.signature(LIF).parameters
+    assert list(known)[:3] == ["size", "tau", "r"] and known["tau"].default == 20.0
+    again = pickle.loads(pickle.dumps(LIF(2, tau=7.0)))
+    assert again.size == 2 and again.tau == 7
+    assert float(jax.jit(lambda tau: LIF(1, tau=tau).tau)(3.0)) == 3
+
+    class Open(comp.AbstractReset):
+        def __init__(self, **kwargs):
+            assert kwargs == {"anything": 1}
+
+        def __call__(self, v, v_th, v_reset):
+            return v_reset
+
+    Open(anything=1)
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'size'"):
+        LIF()  # pyright: ignore[reportCallIssue]
 
 
 def test_replace_keeps_type_checks_bounds_and_copies():

@@ -467,6 +467,22 @@ OWN = OneToOne(1.0, n=2, delay=[0.0, 1.0])
             lambda: Projection("a", "b", W, Graded(), release=TsodyksMarkram()),
             "'release' acts on spikes.*Graded",
         ),
+        (
+            lambda: Projection(
+                "a", "b", W, Alpha(), delay=FractionalDelay(0.25), release=StochasticRelease()
+            ),
+            "StochasticRelease with sites draws once.*two parts: take a delay that is a multiple",
+        ),
+        (
+            lambda: Projection(
+                "a",
+                "b",
+                OneToOne(1.0, n=2, delay=FractionalDelay(0.25)),
+                Alpha(),
+                release=TsodyksMarkram(sites=2),
+            ),
+            "TsodyksMarkram with sites draws once",
+        ),
         (lambda: Projection("a", "b", W, Alpha(), release=Alpha()), "'release' must be.*Alpha"),
         (lambda: Projection("a", "b", W, Alpha(), plasticity=3), "'plasticity' must be.*int"),
         (lambda: Projection("a", "b", W, Delta(), COBA()), "Delta.*neither 'output'"),

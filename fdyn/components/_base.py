@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import PyTree
 
+from .._param import AbstractParametric
 from ._history import AbstractHistory, NoHistory
 
 
@@ -184,7 +185,7 @@ def is_affine(x: Any) -> bool:
     return isinstance(x, Affine)
 
 
-class AbstractComponent(eqx.Module):
+class AbstractComponent(AbstractParametric, eqx.Module):
     """A hybrid dynamical system: a smooth flow, and a jump at the instants of a grid or of events.
 
     A model author writes `init`, `flow` and `jump`, and where they apply the hooks `diffusion`,

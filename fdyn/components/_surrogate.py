@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from .._param import param
+from .._param import AbstractParametric, param
 
 
-class AbstractSurrogate(eqx.Module):
+class AbstractSurrogate(AbstractParametric, eqx.Module):
     r"""A spike function: 1 where $x \ge 0$, else 0, with a derivative made up for training.
 
     **Source:** Neftci, Mostafa & Zenke 2019, IEEE Signal Process. Mag. 36:51.

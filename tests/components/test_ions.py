@@ -272,6 +272,8 @@ def test_an_ion_that_does_not_fit_is_named(channels, ions, message):
         (lambda: IonShell(depth=0.0), "'depth' must be positive"),
         (lambda: IonShell(inside=-1.0), "'inside' must be positive"),
         (lambda: IonShell(side="left"), "'side' must be 'inside' or 'outside', got 'left'"),
+        (lambda: calcium(celsius=-300.0), r"'celsius' must be above absolute zero .*-300"),
+        (lambda: IonShell(celsius=-273.15), "'celsius' must be above absolute zero"),
         (lambda: IonShell(valence=0), "'valence' must be a whole number other than zero"),
         (lambda: NernstIon(1.0, 1.0, valence=1.5), "'valence' must be a whole number"),
         (lambda: FirstOrderIon(beta=-1.0), "'beta' must be non-negative"),

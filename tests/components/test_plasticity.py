@@ -656,6 +656,10 @@ def make(rule=None, connect=None, **kwargs):
         (lambda: TripletSTDP(tau_x=0.0), "'tau_x' must be positive"),
         (lambda: comp.RewardSTDP(3), "'modulator' must be the path of an output"),
         (
+            lambda: comp.RewardSTDP("r", tau_c=10.0, every=101.0),
+            r"'every' must be at most ten times 'tau_c' \(10.0 ms\).*got 101.0 ms",
+        ),
+        (
             lambda: make(PairSTDP(w_max=0.4)),
             "weights of 'connect' must lie within w_min = 0",
         ),

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jax import Array
 
+from ..._param import AbstractParametric
 from .._base import Affine
 from .._ions._base import IonState, ghk_current
 
 
-class AbstractChannel(eqx.Module):
+class AbstractChannel(AbstractParametric, eqx.Module):
     """A current through the membrane. A neuron hands it the voltage; it never looks upward.
 
     `ions` maps the name of an ion to its `IonState`, for channels that depend on a concentration

@@ -37,7 +37,7 @@ class WhiteNoise(AbstractStatelessInput):
     units: ClassVar[dict[str, str]] = UNITS
 
     size: int = size_field()
-    sigma: Array = param(1.0, unit="sqrt(ms)", doc="strength", bound="non-negative")
+    sigma: Array = param(1.0, unit="ms^0.5", doc="strength", bound="non-negative")
     mean: Array = param(0.0, unit="1", doc="mean, in the unit of the input")
 
     def __check_init__(self):

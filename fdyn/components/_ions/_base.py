@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..._misc import vtrap
+from ..._param import AbstractParametric
 from .._base import Affine
 
 FARADAY = 96485.33212  # C/mol
@@ -38,7 +39,7 @@ class IonState(eqx.Module):
     celsius: Array | float | None = None
 
 
-class AbstractIon(eqx.Module):
+class AbstractIon(AbstractParametric, eqx.Module):
     """An ion that the channels of a neuron share. The neuron hands it the sum of their currents.
 
     `provides` says which fields of its `IonState` it has, by which the neuron checks what its

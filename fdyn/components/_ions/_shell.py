@@ -19,7 +19,10 @@ class IonShell(AbstractIon):
       e = \frac{RT}{zF}\,\ln\frac{c_o}{c_i}$$
 
     $I$ is the inward current of all its channels; it adds to a shell inside and takes from one
-    outside. The second term is a saturating pump, the third first-order removal.
+    outside. The second term is a saturating pump, the third first-order removal. Nothing keeps a
+    current from taking more than there is: the concentration then falls below zero, $e$ is NaN, and
+    the run ends there with an error, which no smaller step mends. Take less current, a deeper
+    shell, a faster removal, or `inward_only`.
 
     **Arguments:** `inside`, `outside`: concentrations, mM, 2.4e-4 and 2 (calcium): on the side of
     the shell $c_\infty$, at which it starts, on the other the constant one. `depth`: $d$, um, 1;

@@ -5,10 +5,10 @@ import abc
 import equinox as eqx
 from jax import Array
 
-from ..._param import param
+from ..._param import AbstractParametric, param
 
 
-class AbstractReset(eqx.Module):
+class AbstractReset(AbstractParametric, eqx.Module):
     """A reset rule: the voltage after a spike, from the one before.
 
     It is the field `reset` of a neuron, next to `spike` (the threshold function) and `t_ref` (for

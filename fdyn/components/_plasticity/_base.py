@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from ..._misc import is_traced
-from ..._param import parameters
+from ..._param import AbstractParametric, parameters
 from ...sparse import AbstractConnectivity, Events, update_on_post, update_on_pre
 from .._base import Args, State
 
@@ -52,7 +52,7 @@ class Synapses(eqx.Module):
         return update(index, weight, s, jnp.broadcast_to(x, (n,)), **law)
 
 
-class AbstractPlasticity(eqx.Module):
+class AbstractPlasticity(AbstractParametric, eqx.Module):
     r"""A learning rule. The weights that learn lie in the state of the projection, as `weight`.
 
     In `flow` and `learn`, `args.u` is a dictionary: `pre` and `post`, the activity of the two
@@ -64,6 +64,10 @@ class AbstractPlasticity(eqx.Module):
     instant, then they learn: first of the presynaptic spikes, then of the postsynaptic ones, both
     with the traces before this instant, to which the spikes add last. So two spikes at the same
     instant are no pair. A spike that is spread over two steps counts in parts.
+
+    A synapse held at the presynaptic side (`align="pre"`) multiplies what is left of all earlier
+    spikes by the weight as it is now, one held at the postsynaptic side has each spike weighed when
+    it arrives. So the two, equal with fixed weights, differ where weights learn.
 
     A rule that is `graded` learns from the activity of both sides, and needs a graded synapse
     without delay. One that is `continuous` learns all the time, not at spikes alone; it needs the
@@ -121,7 +125,7 @@ def check_rule(rule: AbstractPlasticity, connect: AbstractConnectivity) -> None:
     }
     for path, _, value in parameters(rule):
         wanted = shapes.get(path, ())
-        if value is not None and value.shape not in ((), wanted):
+        if value is not None and jnp.shape(value) not in ((), wanted):
             raise ValueError(
                 f"{name}: '{path}' must be a scalar"
                 + (f" or have shape {wanted}" if wanted else "")

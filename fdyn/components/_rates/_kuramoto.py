@@ -57,7 +57,7 @@ class Kuramoto(AbstractNeuron):
     size: int = size_field()
     omega: Array = param(0.0628, unit="rad/ms", doc="natural frequency")
     sigma: Array | None = param(
-        None, unit="rad/sqrt(ms)", doc="strength of white noise", bound="non-negative"
+        None, unit="rad/ms^0.5", doc="strength of white noise", bound="non-negative"
     )
     theta_init: Array = param(0.0, unit="rad", doc="initial phase")
 

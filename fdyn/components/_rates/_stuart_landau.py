@@ -49,7 +49,7 @@ class StuartLandau(AbstractRate):
     b: Array = param(0.02, unit="1/ms", doc="saturation", bound="non-negative")
     c: Array = param(0.0, unit="1/ms", doc="shear: frequency lost with the amplitude")
     sigma: Array | None = param(
-        None, unit="1/sqrt(ms)", doc="strength of white noise", bound="non-negative"
+        None, unit="1/ms^0.5", doc="strength of white noise", bound="non-negative"
     )
     x_init: Array = param(0.1, unit="1", doc="initial x")
     y_init: Array = param(0.0, unit="1", doc="initial y")

@@ -64,7 +64,7 @@ class WongWang(AbstractRate):
     w: Array = param(0.2609, unit="nA", doc="coupling to itself")
     i0: Array = param(0.3255, unit="nA", doc="background current")
     sigma: Array | None = param(
-        None, unit="1/sqrt(ms)", doc="strength of white noise", bound="non-negative"
+        None, unit="1/ms^0.5", doc="strength of white noise", bound="non-negative"
     )
     s_init: Array = param(0.1, unit="1", doc="initial gating", bound="non-negative")
 

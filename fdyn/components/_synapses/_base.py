@@ -7,6 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
+from ..._param import AbstractParametric
 from ...sparse import AbstractConnectivity, Events
 from .._base import Args, State
 
@@ -57,7 +58,7 @@ class Arrivals(eqx.Module):
     __rmul__ = __mul__
 
 
-class AbstractSynapse(eqx.Module):
+class AbstractSynapse(AbstractParametric, eqx.Module):
     """The dynamics of one projection's synapses.
 
     Where the dynamics are linear in the arrivals, the sum over the synapses of a unit obeys the

@@ -6,11 +6,11 @@ from typing import ClassVar
 import equinox as eqx
 from jax import Array
 
-from ..._param import param
+from ..._param import AbstractParametric, param
 from .._base import Affine
 
 
-class AbstractOutput(eqx.Module):
+class AbstractOutput(AbstractParametric, eqx.Module):
     r"""The current of a projection, as an `Affine` in the voltage of the target.
 
     A `diffusive` member gets the sum of the weights of each unit as `total`,

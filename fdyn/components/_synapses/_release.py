@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jax import Array
 
+from ..._param import AbstractParametric
 from .._base import Args, State
 
 
-class AbstractRelease(eqx.Module):
+class AbstractRelease(AbstractParametric, eqx.Module):
     """What a presynaptic spike releases: the role of short-term plasticity and of failures.
 
     One state per presynaptic unit; the spikes that have waited for the delay of the projection go
