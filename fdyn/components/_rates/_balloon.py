@@ -38,8 +38,9 @@ class BalloonWindkessel(AbstractRate):
     not below 1.
 
     ```python
+    >>> import jax.numpy as jnp
     >>> from fdyn import simulate
-    >>> pulse = lambda t: (t < 1000.0) * 1.0
+    >>> pulse = lambda t: jnp.where(t < 1000.0, 1.0, 0.0)
     >>> rec = simulate(BalloonWindkessel(1), 20_000.0, dt=10.0, inputs=pulse, record="bold")
     >>> peak = rec["bold"][:, 0].argmax()
     >>> 3000 < float(rec.ts[peak]) < 6000
