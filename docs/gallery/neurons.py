@@ -312,7 +312,7 @@ def draw_intervals(ax):
     )
     times, index = run.spikes("spike")
     between = np.concatenate([np.diff(times[index == i]) for i in range(300)])
-    ax.hist(between, np.arange(0, 150, 5), density=True, color=BLUE)
+    ax.hist(between, np.arange(0, 75, 2.5), density=True, color=BLUE)
     ax.set(xlabel="interval (ms)", ylabel="density (1/ms)")
 
 
