@@ -45,7 +45,7 @@ class GABAB(AbstractPulseSynapse):
     k2: Array = param(0.0012, unit="1/ms", doc="rate of unbinding", bound="positive")
     k3: Array = param(0.18, unit="uM/ms", doc="rate of G protein activation", bound="non-negative")
     k4: Array = param(0.034, unit="1/ms", doc="rate of its inactivation", bound="positive")
-    kd: Array = param(100.0, unit="uM^n", doc="dissociation constant", bound="positive")
+    kd: Array = param(100.0, unit="uM^4", doc="dissociation constant, in uM^n", bound="positive")
     n: Array = param(4.0, unit="1", doc="binding sites of a channel", bound="positive")
     transmitter: Array = param(1.0, unit="mM", doc="height of the pulse", bound="non-negative")
     duration: Array = param(1.0, unit="ms", doc="length of the pulse", bound="positive")
