@@ -126,8 +126,15 @@ def steady(name: str) -> Callable[[Axes], None]:
         right.set(ylabel="time constant (ms), dashed")
         ax.set(xlabel="v (mV)", ylabel="steady state (1)", ylim=(-0.03, 1.03))
         # Beside the title, off the curves.
-        where = {"loc": "lower right", "bbox_to_anchor": (1.2, 0.97), "borderpad": 0.0}
-        ax.legend(ncols=3, handlelength=1.0, columnspacing=0.8, handletextpad=0.3, **where)
+        where = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderpad": 0.1}
+        ax.legend(
+            ncols=3,
+            handlelength=1.0,
+            columnspacing=0.8,
+            handletextpad=0.3,
+            borderaxespad=0.0,
+            **where,
+        )
 
     return draw
 

@@ -162,16 +162,18 @@ def draw_reward(ax):
 def draw_scaling(ax):
     rule = SynapticScaling(beta=2e-4, rate=5.0, tau=500.0, every=10.0)
     p = Projection(
-        "in", "E", Dense(0.15, n_pre=100, n_post=40), Exponential(5.0), CUBA(), plasticity=rule
+        "in", "E", Dense(0.15, n_pre=100, n_post=2), Exponential(5.0), CUBA(), plasticity=rule
     )
-    cells = LIF(40, t_ref=5.0, v_th=jnp.repeat(jnp.array([-50.0, -58.0]), 20))
+    cells = LIF(2, t_ref=5.0, v_th=jnp.array([-50.0, -58.0]))
     net = Network({"in": PoissonInput(100, 20.0), "E": cells}, {"s": p})
     rec = simulate(net, 20000.0, dt=0.5, record="E.spike")
-    rates = np.asarray(rec["E.spike"]).reshape(40, -1, 2, 20).mean((1, 3)) / 0.5e-3
+    spikes = np.asarray(rec["E.spike"]).reshape(80, -1, 2).mean(1) / 0.5e-3
     for k, label in enumerate(("threshold -50 mV", "threshold -58 mV")):
-        ax.plot(np.arange(40) / 2 + 0.25, rates[:, k], label=label)
+        # In windows of 3 s, since the spikes of a single unit are few.
+        rate = np.convolve(spikes[:, k], np.ones(12) / 12, "valid")
+        ax.plot(1.5 + np.arange(rate.size) / 4, rate, label=label)
     ax.axhline(5.0, color="0.6", ls=":", label="aim")
-    ax.set(xlabel="time (s)", ylabel="mean rate of 20 units (Hz)")
+    ax.set(xlabel="time (s)", ylabel="rate in 3 s (Hz)")
     ax.legend()
 
 
