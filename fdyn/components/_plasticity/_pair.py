@@ -46,9 +46,7 @@ class PairSTDP(AbstractPlasticity):
     >>> rule, conn = PairSTDP(a_plus=0.1, mu_plus=1.0), OneToOne(0.5, n=1)
     >>> traces, spike = {"x_pre": jnp.array([0.5]), "x_post": jnp.zeros(1)}, jnp.ones(1)
     >>> synapses = Synapses(conn, conn, (rule.w_min, rule.w_max))
-    >>> w, *_ = rule.learn(
-    ...     jnp.array([0.5]), traces, Args({}), 0 * spike, spike, synapses=synapses
-    ... )
+    >>> w, *_ = rule.learn(jnp.array([0.5]), traces, Args({}), 0 * spike, spike, synapses=synapses)
     >>> print(w)
     [0.525]
 

@@ -56,10 +56,9 @@ class RewardSTDP(AbstractPlasticity):
     >>> synapses, state = Synapses(conn, conn, (rule.w_min, rule.w_max)), rule.init(conn)
     >>> y, spike = {"x_pre": jnp.array([0.5]), "x_post": jnp.zeros(1)}, jnp.ones(1)
     >>> args = Args(state.mem, {"modulator": jnp.array([2.0])})
+    >>> start = jnp.array([0.5])
     >>> for s_post in (spike, 0 * spike):
-    ...     w, y, mem = rule.learn(
-    ...         jnp.array([0.5]), y, args, 0 * spike, s_post, synapses=synapses, dt=1.0
-    ...     )
+    ...     w, y, mem = rule.learn(start, y, args, 0 * spike, s_post, synapses=synapses, dt=1.0)
     ...     args = Args(mem, args.u)
     >>> print(w.round(5))  # 0.5 + 2 * 0.005 exp(-1 / 1000)
     [0.50999]

@@ -37,9 +37,7 @@ class SynapticScaling(AbstractPlasticity):
     >>> rule, conn = SynapticScaling(beta=0.01, rate=5.0, every=1.0), OneToOne(0.5, n=1)
     >>> synapses, mem = Synapses(conn, conn, (rule.w_min, rule.w_max)), rule.init(conn).mem
     >>> y, spike = {"rate": jnp.array([25.0])}, jnp.zeros(1)
-    >>> w, *_ = rule.learn(
-    ...     jnp.array([0.5]), y, Args(mem), spike, spike, synapses=synapses, dt=1.0
-    ... )
+    >>> w, *_ = rule.learn(jnp.array([0.5]), y, Args(mem), spike, spike, synapses=synapses, dt=1.0)
     >>> print(w.round(4))  # 0.5 exp(-0.01 * 20)
     [0.4094]
 
