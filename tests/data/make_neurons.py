@@ -8,8 +8,8 @@ The equations are typed in here from the papers, in the language of each simulat
 import json
 from pathlib import Path
 
-import brian2 as b2
-import nest
+import brian2 as b2  # pyright: ignore[reportMissingImports]
+import nest  # pyright: ignore[reportMissingImports]
 import numpy as np
 
 b2.prefs.codegen.target = "numpy"
