@@ -7,6 +7,9 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# Scripts that made stored data: they need the simulators that they ran.
+collect_ignore_glob = ["data/make_*.py"]
+
 
 @pytest.fixture
 def float32():
