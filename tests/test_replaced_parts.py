@@ -83,7 +83,9 @@ def test_what_counts_spikes_takes_no_half_ones(synapse, kwargs):
     source, w = LIF(1, interpolate=True), Dense(jnp.full((1, 1), 0.5))
     with pytest.raises(ValueError, match=r"take pre = 'P\.spike'"):
         chain(synapse, w, source=source, **kwargs)
-    assert chain(synapse, w, source=source, pre="P.spike", **kwargs) is not None
+    whole = chain(synapse, w, source=source, pre="P.spike", **kwargs)
+    run = simulate(whole, 1.0, dt=0.5, record="P.spike")
+    assert run["P.spike"].shape == (2, 1)
 
 
 def test_a_delta_synapse_and_interpolated_spikes_do_not_go_together():
@@ -92,7 +94,10 @@ def test_a_delta_synapse_and_interpolated_spikes_do_not_go_together():
 
 
 def test_graded_synapses_do_not_care_about_spikes():
-    assert chain(Activity(), source=LIF(1, interpolate=True)) is not None
+    net = chain(Activity(), source=LIF(1, interpolate=True))
+    run = simulate(net, 1.0, dt=0.5, inputs={"P": 5.0}, record=["P.v", "E.v"])
+    # It carries the potential itself: a neuron without a leak is charged by it.
+    assert run["E.v"][-1, 0] < -65 and run["P.v"][-1, 0] > -65
 
 
 def test_a_replaced_weight_is_used():
